@@ -1,0 +1,272 @@
+//! `conclave serve` as a user runs it: a real process, the model that comes with it, plain HTTP.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running server; killed when dropped.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
+            .args(["serve", "--port", "0", "--log", "warn"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        Self { address: address.expect("the first line names the URL").to_owned(), child }
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> (u16, String, Vec<u8>) {
+        let mut stream = self.connect();
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n").unwrap();
+        headers.iter().for_each(|(name, value)| write!(stream, "{name}: {value}\r\n").unwrap());
+        write!(stream, "content-length: {}\r\n\r\n", body.len()).unwrap();
+        // A server that refuses early may close while the body is still being sent.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let split = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an HTTP answer");
+        let head = String::from_utf8(answer[..split].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_lowercase(), answer[split + 4..].to_vec())
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        let (status, head, body) =
+            self.send("POST", path, &[("content-type", "application/json")], body.as_bytes());
+        assert!(head.contains("x-request-id:"), "{head}");
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let (status, _, body) = self.send("GET", path, &[], b"");
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    fn text(&self, body: &Value) -> String {
+        let (status, answer) = self.post("/v1/chat/completions", &body.to_string());
+        assert_eq!(status, 200, "{answer}");
+        answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+    }
+
+    /// The value of a metric without labels.
+    fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.get("/metrics");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn story(subject: &str, seed: u64, temperature: f64) -> Value {
+    let content = format!("Tell me a story about {subject}.");
+    json!({
+        "messages": [{"role": "user", "content": content}],
+        "max_tokens": 48, "seed": seed, "temperature": temperature,
+    })
+}
+
+#[test]
+fn a_request_gets_the_same_text_alone_and_among_sixteen() {
+    let server = Server::start(&[]);
+    let subjects = [
+        "a dog",
+        "a cat and a boat",
+        "a dragon",
+        "the rain",
+        "two friends",
+        "a lost ball",
+        "a bee",
+        "a king",
+    ];
+    let requests: Vec<Value> =
+        (0..16).map(|i| story(subjects[i % 8], i as u64, if i % 4 == 0 { 0.0 } else { 0.9 })).collect();
+    let alone: Vec<String> = requests.iter().map(|request| server.text(request)).collect();
+    let together: Vec<String> = std::thread::scope(|scope| {
+        let calls: Vec<_> = requests.iter().map(|request| scope.spawn(|| server.text(request))).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert_eq!(alone, together);
+    let odd = Server::start(&["--threads", "1", "--step-tokens-max", "7", "--kv-block-size", "5"]);
+    assert_eq!(odd.text(&requests[1]), alone[1], "chunks, blocks and threads must not change the text");
+}
+
+#[test]
+fn bad_requests_get_openai_errors_before_any_work() {
+    let server = Server::start(&["--body-bytes-max", "100000"]);
+    let chat = "/v1/chat/completions";
+    let message = r#""messages":[{"role":"user","content":"hi"}]"#;
+    let long = json!({"prompt": "dog ".repeat(2000)}).to_string();
+    let huge = json!({"prompt": "dog ".repeat(50_000)}).to_string();
+    let cases = [
+        (chat, "{".to_owned(), 400, "invalid_value"),
+        (chat, "[]".to_owned(), 400, "invalid_value"),
+        (chat, "{}".to_owned(), 400, "invalid_value"),
+        (chat, r#"{"messages":[]}"#.to_owned(), 400, "invalid_value"),
+        (chat, r#"{"messages":[{"role":"robot","content":"hi"}]}"#.to_owned(), 400, "invalid_value"),
+        (chat, r#"{"messages":[{"role":"user","content":7}]}"#.to_owned(), 400, "invalid_value"),
+        (chat, format!(r#"{{{message},"temperature":"hot"}}"#), 400, "invalid_value"),
+        (chat, format!(r#"{{{message},"n":1000}}"#), 400, "invalid_value"),
+        (chat, format!(r#"{{{message},"max_tokens":0}}"#), 400, "invalid_value"),
+        (chat, format!(r#"{{{message},"top_p":0}}"#), 400, "invalid_value"),
+        (chat, format!(r#"{{{message},"stop":[""]}}"#), 400, "invalid_value"),
+        (chat, format!(r#"{{{message},"logit_bias":{{"99999999":1}}}}"#), 400, "invalid_value"),
+        (chat, format!(r#"{{{message},"tools":[{{"type":"function"}}]}}"#), 400, "invalid_value"),
+        (chat, format!(r#"{{{message},"model":"gpt-9"}}"#), 404, "model_not_found"),
+        ("/v1/completions", r#"{"prompt":""}"#.to_owned(), 400, "invalid_value"),
+        ("/v1/completions", r#"{"prompt":[99999]}"#.to_owned(), 400, "invalid_value"),
+        ("/v1/completions", long, 400, "context_length_exceeded"),
+        ("/v1/completions", huge, 413, "request_too_large"),
+        ("/v1/nothing", "{}".to_owned(), 404, "not_found"),
+        ("/v1/models", "{}".to_owned(), 405, "method_not_allowed"),
+    ];
+    for (path, body, status, code) in cases {
+        let (found, answer) = server.post(path, &body);
+        let shown = &body[..body.len().min(80)];
+        assert_eq!(
+            (found, answer["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{path} {shown}: {answer}"
+        );
+        let keys: Vec<&String> = answer["error"].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["message", "type", "param", "code"], "{shown}");
+    }
+    let (status, _, _) = server.send("POST", chat, &[("content-type", "text/plain")], b"{}");
+    assert_eq!(status, 415);
+    assert_eq!(server.get("/health").0, 200);
+}
+
+#[test]
+fn a_client_that_leaves_frees_its_work_at_once() {
+    let server = Server::start(&[]);
+    let total = server.metric("conclave_kv_blocks");
+    let mut body = story("a dog", 1, 0.0);
+    body["stream"] = json!(true);
+    body["ignore_eos"] = json!(true);
+    body["max_tokens"] = json!(480);
+    let body = body.to_string();
+    for _ in 0..8 {
+        let mut stream = server.connect();
+        write!(
+            stream,
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut first = [0; 64];
+        let read = stream.read(&mut first).unwrap();
+        assert!(read > 0, "the stream has begun");
+    }
+    let left = Instant::now();
+    while server.metric("conclave_kv_blocks_free") < total {
+        assert!(left.elapsed() < Duration::from_secs(5), "blocks are still held");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(server.metric("conclave_requests_running"), 0.0);
+}
+
+#[test]
+fn a_full_queue_answers_429_and_admitted_requests_still_end() {
+    let server = Server::start(&["--sequences-max", "1", "--queue-max", "1"]);
+    let mut body = story("a dog", 1, 0.0);
+    body["ignore_eos"] = json!(true);
+    body["max_tokens"] = json!(200);
+    let (server, body) = (&server, &body.to_string());
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let calls: Vec<_> =
+            (0..12).map(|_| scope.spawn(move || server.post("/v1/chat/completions", body).0)).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert!(statuses.contains(&200) && statuses.contains(&429), "{statuses:?}");
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+}
+
+#[test]
+fn with_a_key_every_route_but_the_probes_asks_for_it() {
+    let server = Server::start(&["--api-key", "correct-horse"]);
+    assert_eq!(server.get("/health").0, 200);
+    assert_eq!(server.get("/ready").0, 200);
+    assert_eq!(server.get("/metrics").0, 401);
+    assert_eq!(server.get("/v1/models").0, 401);
+    let wrong = [("authorization", "Bearer wrong-horse")];
+    assert_eq!(server.send("GET", "/v1/models", &wrong, b"").0, 401);
+    for right in [("authorization", "Bearer correct-horse"), ("x-api-key", "correct-horse")] {
+        assert_eq!(server.send("GET", "/v1/models", &[right], b"").0, 200);
+    }
+}
+
+/// Runs `conclave serve` with `args`, which must fail; what it says.
+fn refusal(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_conclave")).arg("serve").args(args).output().unwrap();
+    assert!(!output.status.success(), "{args:?} was accepted");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn what_cannot_start_says_why_and_what_to_do() {
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = busy.local_addr().unwrap().port().to_string();
+    assert!(refusal(&["--port", &port]).contains("cannot listen on"));
+    assert!(refusal(&["--model", "no/such/folder"]).contains("does not exist"));
+    let both = refusal(&["--queue-max", "0", "--host", "0.0.0.0"]);
+    assert!(both.contains("queue_max is 0") && both.contains("not loopback"), "{both}");
+
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/qwen3_moe/untied_dense_layer");
+    let broken = tempfile::tempdir().unwrap();
+    let copy = |skip: &str| {
+        for entry in std::fs::read_dir(&golden).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name() != skip {
+                std::fs::copy(entry.path(), broken.path().join(entry.file_name())).unwrap();
+            }
+        }
+    };
+    let path = broken.path().to_str().unwrap();
+    let shard = broken.path().join("model-00002-of-00003.safetensors");
+    copy("model-00002-of-00003.safetensors");
+    assert!(refusal(&["--model", path]).contains("model-00002-of-00003.safetensors"));
+    copy("");
+    let whole = std::fs::read(&shard).unwrap();
+    std::fs::write(&shard, &whole[..whole.len() - 100]).unwrap();
+    assert!(refusal(&["--model", path]).contains("truncated or corrupt"));
+    std::fs::write(&shard, &whole).unwrap();
+    // The golden has no tokenizer: weights alone cannot serve text.
+    assert!(refusal(&["--model", path]).contains("tokenizer.json"));
+    let config = broken.path().join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("qwen3_moe", "gpt_neo")).unwrap();
+    assert!(refusal(&["--model", path]).contains("`gpt_neo` is not supported"));
+    std::fs::write(&config, text.replace("\"silu\"", "\"gelu\"")).unwrap();
+    assert!(refusal(&["--model", path]).contains("`hidden_act` is \"gelu\""));
+    std::fs::write(&config, text.replacen('{', "{\"quantization_config\": {\"bits\": 4},", 1)).unwrap();
+    assert!(refusal(&["--model", path]).contains("`quantization_config` is not known"));
+}

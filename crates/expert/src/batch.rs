@@ -1,0 +1,139 @@
+//! One expert call and its answer. Keeps true: rows travel in their wire dtype everywhere, so a local
+//! backend rounds exactly as a remote one does.
+
+use bytes::Bytes;
+use conclave_types::{ExpertIdx, LayerIdx, ModelDigest, PlacementEpoch};
+use half::bf16;
+use std::time::Duration;
+
+use crate::ExpertError;
+
+/// The dtype of rows on the wire; it is part of the model's numerics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowDtype {
+    /// 4 bytes little-endian; used with `--dtype f32`.
+    F32,
+    /// 2 bytes little-endian, rounded to nearest even; the default.
+    Bf16,
+}
+
+impl RowDtype {
+    /// Bytes of one element.
+    pub fn element_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
+}
+
+/// Activation rows `[count, width]`, little-endian.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// The dtype of `data`.
+    pub dtype: RowDtype,
+    /// Elements of one row.
+    pub width: usize,
+    /// Rows.
+    pub count: usize,
+    /// `count * width * dtype.element_bytes()` bytes.
+    pub data: Bytes,
+}
+
+impl Rows {
+    /// Rounds `values` `[count, width]` to `dtype`.
+    pub fn from_f32(dtype: RowDtype, width: usize, values: &[f32]) -> Self {
+        let data: Vec<u8> = match dtype {
+            RowDtype::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            RowDtype::Bf16 => values.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect(),
+        };
+        Self { dtype, width, count: values.len() / width, data: data.into() }
+    }
+
+    /// The rows widened exactly, `[count, width]`.
+    pub fn to_f32(&self) -> Vec<f32> {
+        match self.dtype {
+            RowDtype::F32 => {
+                self.data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+            }
+            RowDtype::Bf16 => {
+                self.data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+            }
+        }
+    }
+}
+
+/// Which connection a call takes, so that a large prefill never blocks a small decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Steps with at least one prompt chunk.
+    Prefill,
+    /// Steps of single tokens.
+    Decode,
+}
+
+/// The rows of one expert, as indices into the batch's rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpertRows {
+    /// The expert.
+    pub expert: ExpertIdx,
+    /// Indices into `ExpertBatch::rows`, ascending.
+    pub rows: Vec<u32>,
+}
+
+/// One call: a pure function of (model, layer, experts, rows).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpertBatch {
+    /// The model whose experts are meant.
+    pub model: ModelDigest,
+    /// The placement by which the caller chose this backend.
+    pub epoch: PlacementEpoch,
+    /// The layer.
+    pub layer: LayerIdx,
+    /// The connection to use.
+    pub lane: Lane,
+    /// Past this the caller no longer wants the answer; `None`: it waits.
+    pub deadline: Option<Duration>,
+    /// Each activation row once, `[rows, hidden]`.
+    pub rows: Rows,
+    /// The experts in ascending order with their rows.
+    pub experts: Vec<ExpertRows>,
+    /// W3C trace context of the caller's step span; empty: not traced.
+    pub traceparent: String,
+}
+
+impl ExpertBatch {
+    /// Refuses a call whose parts do not fit each other, as a broken peer could send it.
+    pub fn check(&self) -> Result<(), ExpertError> {
+        let Rows { dtype, width, count, data } = &self.rows;
+        let expected = count.checked_mul(*width).and_then(|n| n.checked_mul(dtype.element_bytes()));
+        if expected != Some(data.len()) {
+            let why = format!("{count} rows of {width} {dtype:?} do not make {} bytes", data.len());
+            return Err(ExpertError::Protocol(why));
+        }
+        if !self.experts.windows(2).all(|pair| pair[0].expert < pair[1].expert) {
+            return Err(ExpertError::Protocol("experts are not in ascending order".to_owned()));
+        }
+        let out_of_range = |row: &&u32| **row as usize >= *count;
+        if let Some(row) = self.experts.iter().flat_map(|expert| &expert.rows).find(out_of_range) {
+            return Err(ExpertError::Protocol(format!("row {row} of {count} is asked for")));
+        }
+        Ok(())
+    }
+
+    /// How many output rows the answer has: one per (expert, row).
+    pub fn output_rows(&self) -> usize {
+        self.experts.iter().map(|expert| expert.rows.len()).sum()
+    }
+}
+
+/// The answer to an `ExpertBatch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpertOutput {
+    /// `[batch.output_rows(), hidden]` in the batch's dtype.
+    pub rows: Rows,
+    /// Time the call waited at the backend, in microseconds.
+    pub queue_us: u32,
+    /// Time of the grouped product that the call was part of, in microseconds.
+    pub compute_us: u32,
+}

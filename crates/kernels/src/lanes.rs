@@ -1,0 +1,109 @@
+//! The rule of sixteen virtual lanes: how every sum along K is formed.
+//!
+//! Lane `j` takes the elements `16 i + j` in ascending `i` with fused multiply-add; a tail is padded with
+//! zeros; the lanes are added in one fixed tree. Sixteen is one AVX-512 register, or two of AVX2.
+
+/// The number of virtual lanes.
+pub(crate) const LANES: usize = 16;
+
+/// Sixteen partial sums.
+pub(crate) type Lanes = [f32; LANES];
+
+/// Adds the lanes in the fixed tree: halves, quarters, eighths, pairs.
+#[inline(always)]
+pub(crate) fn reduce(lanes: &Lanes) -> f32 {
+    let mut sum = *lanes;
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sum[lane] += sum[lane + width];
+        }
+        width /= 2;
+    }
+    sum[0]
+}
+
+/// `acc += a * b`, lane by lane, each with a single rounding.
+#[inline(always)]
+pub(crate) fn fma(acc: &mut Lanes, a: &Lanes, b: &Lanes) {
+    for lane in 0..LANES {
+        acc[lane] = a[lane].mul_add(b[lane], acc[lane]);
+    }
+}
+
+/// Sixteen elements of `row` from `at`, zero beyond its end.
+#[inline(always)]
+pub(crate) fn load(row: &[f32], at: usize) -> Lanes {
+    let mut lanes = [0.0; LANES];
+    if at + LANES <= row.len() {
+        lanes.copy_from_slice(&row[at..at + LANES]);
+    } else {
+        let tail = &row[at..];
+        lanes[..tail.len()].copy_from_slice(tail);
+    }
+    lanes
+}
+
+/// The dot product of two rows of equal length.
+#[inline(always)]
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut acc = [0.0; LANES];
+    let mut at = 0;
+    while at < a.len() {
+        fma(&mut acc, &load(a, at), &load(b, at));
+        at += LANES;
+    }
+    reduce(&acc)
+}
+
+/// `e^x` by range reduction and a polynomial of degree six, the same operations on every machine.
+///
+/// Relative error below 3e-7 on the normal range; 0 below -87.3, infinity above 88.7; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    // ln 2 in two parts, so that the reduced argument keeps its low bits.
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let bounded = x.clamp(-87.3, 88.7);
+    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer without a call.
+    const ROUND: f32 = 12_582_912.0;
+    let n = bounded.mul_add(LOG2_E, ROUND) - ROUND;
+    let r = (-n).mul_add(LN2_LOW, (-n).mul_add(LN2_HIGH, bounded));
+    let mut p = 1.0 / 720.0_f32;
+    for c in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0_f32] {
+        p = p.mul_add(r, c);
+    }
+    // 2^n in two factors, because 2^128 alone would overflow.
+    let half = (n as i32) >> 1;
+    let low = f32::from_bits(((half + 127) << 23) as u32);
+    let high = f32::from_bits(((n as i32 - half + 127) << 23) as u32);
+    let y = p * low * high;
+    if x > 88.7 {
+        f32::INFINITY
+    } else if x < -87.3 {
+        0.0
+    } else {
+        y
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_close_to_the_true_value_everywhere() {
+        let mut worst = 0.0_f64;
+        for step in -87_000..88_000 {
+            let x = step as f32 / 1000.0;
+            let truth = f64::from(x).exp();
+            worst = worst.max(((f64::from(exp(x)) - truth) / truth).abs());
+        }
+        assert!(worst < 3e-7, "worst relative error {worst:e}");
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(-1000.0), 0.0);
+        assert_eq!(exp(1000.0), f32::INFINITY);
+        assert!(exp(f32::NAN).is_nan());
+    }
+}

@@ -1,0 +1,27 @@
+//! CPU compute whose bits never depend on batch, threads or instruction set.
+//!
+//! Owns every loop over activations and weights. Keeps true: an output row depends only on its own input
+//! row and the weights. Every sum along K runs in sixteen virtual lanes with fused multiply-add and one
+//! fixed reduction tree ([`lanes`]), and every instruction set runs that same source, so AVX-512, AVX2 and
+//! portable code give equal bits. Does not know models, experts' homes or requests.
+
+pub mod attention;
+mod convert;
+pub mod ffn;
+mod isa;
+mod lanes;
+mod matmul;
+mod matrix;
+mod norm;
+mod pool;
+mod rope;
+mod router;
+
+pub use convert::{all_finite, from_bf16, to_bf16};
+pub use isa::Isa;
+pub use matmul::{matmul, matmul_on};
+pub use matrix::{Matrix, Storage};
+pub use norm::rms_norm;
+pub use pool::Pool;
+pub use rope::RopeTable;
+pub use router::{softmax_in_place, top_k};

@@ -1,0 +1,210 @@
+//! `Compute` on candle-core: the readable reference, on any device that candle supports.
+//!
+//! Keeps true: written from the textbook, operation by operation, so that the fast kernels have something
+//! independent to be compared with. Weights are widened to f32. Knows no tricks.
+
+use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence};
+use candle_core::{D, Device, Tensor};
+
+/// candle-core on one device.
+pub struct CandleCompute {
+    device: Device,
+    rope_theta: f64,
+}
+
+/// Keys and values: for each layer two tensors `[blocks * block_size, kv_heads * head_dim]`.
+pub struct Kv {
+    layers: Vec<(Tensor, Tensor)>,
+    block_size: usize,
+    kv_heads: usize,
+    head_dim: usize,
+}
+
+impl From<candle_core::Error> for ComputeError {
+    fn from(error: candle_core::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl CandleCompute {
+    /// For the model `spec`, on `device`.
+    pub fn new(spec: &ModelSpec, device: Device) -> Self {
+        Self { device, rope_theta: spec.rope_theta }
+    }
+
+    fn tensor(&self, values: Vec<f32>, shape: &[usize]) -> Result<Tensor, ComputeError> {
+        Ok(Tensor::from_vec(values, shape, &self.device)?)
+    }
+
+    fn ids(&self, ids: Vec<u32>) -> Result<Tensor, ComputeError> {
+        let len = ids.len();
+        Ok(Tensor::from_vec(ids, len, &self.device)?)
+    }
+}
+
+impl Compute for CandleCompute {
+    type Matrix = Tensor;
+    type Vector = Tensor;
+    type Act = Tensor;
+    type Kv = Kv;
+
+    fn matrix(
+        &self,
+        folder: &ModelFolder,
+        tensor: &str,
+        [rows, cols]: [usize; 2],
+    ) -> Result<Tensor, ModelError> {
+        let matrix = folder.files.matrix(tensor, [rows, cols], folder.dtype)?;
+        let mut values = vec![0.0; rows * cols];
+        values.chunks_exact_mut(cols).enumerate().for_each(|(row, out)| matrix.row_f32(row, out));
+        Ok(self.tensor(values, &[rows, cols])?)
+    }
+
+    fn vector(&self, folder: &ModelFolder, tensor: &str, len: usize) -> Result<Tensor, ModelError> {
+        Ok(self.tensor(folder.files.vector(tensor, len, folder.dtype)?, &[len])?)
+    }
+
+    fn kv(
+        &self,
+        layers: usize,
+        blocks: usize,
+        block_size: usize,
+        kv_heads: usize,
+        head_dim: usize,
+    ) -> Result<Kv, ComputeError> {
+        let zeros = || {
+            self.tensor(
+                vec![0.0; blocks * block_size * kv_heads * head_dim],
+                &[blocks * block_size, kv_heads * head_dim],
+            )
+        };
+        let layers = (0..layers).map(|_| Ok((zeros()?, zeros()?))).collect::<Result<_, ComputeError>>()?;
+        Ok(Kv { layers, block_size, kv_heads, head_dim })
+    }
+
+    fn embed(&self, table: &Tensor, ids: &[u32]) -> Result<Tensor, ComputeError> {
+        Ok(table.index_select(&self.ids(ids.to_vec())?, 0)?)
+    }
+
+    fn linear(&self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ComputeError> {
+        let y = x.matmul(&w.t()?)?;
+        Ok(match bias {
+            Some(bias) => y.broadcast_add(bias)?,
+            None => y,
+        })
+    }
+
+    fn rms_norm(&self, x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor, ComputeError> {
+        let (rows, width) = x.dims2()?;
+        let group = weight.dims1()?;
+        let grouped = x.reshape((rows, width / group, group))?;
+        let variance = grouped.sqr()?.mean_keepdim(D::Minus1)?;
+        let normed = grouped.broadcast_div(&(variance + f64::from(eps))?.sqrt()?)?;
+        Ok(normed.broadcast_mul(weight)?.reshape((rows, width))?)
+    }
+
+    fn clamp(&self, x: Tensor, limit: f32) -> Result<Tensor, ComputeError> {
+        Ok(x.clamp(-limit, limit)?)
+    }
+
+    fn rope(&self, x: Tensor, head_dim: usize, positions: &[u32]) -> Result<Tensor, ComputeError> {
+        let (rows, width) = x.dims2()?;
+        let half = head_dim / 2;
+        let angle = |p: u32, i: usize| {
+            let frequency = (1.0 / self.rope_theta.powf(2.0 * i as f64 / head_dim as f64)) as f32;
+            p as f32 * frequency
+        };
+        let angles: Vec<f32> = positions
+            .iter()
+            .flat_map(|p| (0..half).map(move |i| (*p, i)))
+            .map(|(p, i)| angle(p, i))
+            .collect();
+        let angles = self.tensor(angles, &[rows, 1, half])?;
+        let (cos, sin) = (angles.cos()?, angles.sin()?);
+        let heads = x.reshape((rows, width / head_dim, head_dim))?;
+        let low = heads.narrow(D::Minus1, 0, half)?;
+        let high = heads.narrow(D::Minus1, half, half)?;
+        let turned_low = (low.broadcast_mul(&cos)? - high.broadcast_mul(&sin)?)?;
+        let turned_high = (high.broadcast_mul(&cos)? + low.broadcast_mul(&sin)?)?;
+        Ok(Tensor::cat(&[turned_low, turned_high], D::Minus1)?.reshape((rows, width))?)
+    }
+
+    fn attend(
+        &self,
+        layer: usize,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        kv: &mut Kv,
+        sequences: &[StepSequence],
+        window: Option<usize>,
+    ) -> Result<Tensor, ComputeError> {
+        let (keys, values) = &kv.layers[layer];
+        let dim = kv.head_dim;
+        let heads = q.dims2()?.1 / dim;
+        let mut outputs = Vec::new();
+        let mut row = 0;
+        for sequence in sequences {
+            let slot = |position: usize| {
+                sequence.block_table[position / kv.block_size] as usize * kv.block_size
+                    + position % kv.block_size
+            };
+            for offset in 0..sequence.len {
+                let at = slot(sequence.start + offset);
+                keys.slice_set(&k.narrow(0, row + offset, 1)?.contiguous()?, 0, at)?;
+                values.slice_set(&v.narrow(0, row + offset, 1)?.contiguous()?, 0, at)?;
+            }
+            let seen = sequence.start + sequence.len;
+            let slots = self.ids((0..seen).map(|position| slot(position) as u32).collect())?;
+            // [kv_heads, seen, dim], each repeated for the query heads of its group.
+            let gather = |from: &Tensor| -> Result<Tensor, ComputeError> {
+                let heads_first =
+                    from.index_select(&slots, 0)?.reshape((seen, kv.kv_heads, dim))?.transpose(0, 1)?;
+                let group: Vec<u32> = (0..heads).map(|head| (head * kv.kv_heads / heads) as u32).collect();
+                Ok(heads_first.contiguous()?.index_select(&self.ids(group)?, 0)?)
+            };
+            let queries =
+                q.narrow(0, row, sequence.len)?.reshape((sequence.len, heads, dim))?.transpose(0, 1)?;
+            let scores = (queries.contiguous()?.matmul(&gather(keys)?.transpose(1, 2)?.contiguous()?)?
+                * (dim as f64).powf(-0.5))?;
+            let mask: Vec<f32> = (sequence.start..seen)
+                .flat_map(|p| {
+                    (0..seen).map(move |key| {
+                        let visible = key <= p && window.is_none_or(|window| key + window > p);
+                        if visible { 0.0 } else { f32::NEG_INFINITY }
+                    })
+                })
+                .collect();
+            let scores = scores.broadcast_add(&self.tensor(mask, &[sequence.len, seen])?)?;
+            let weights = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
+            let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
+            let attended = weights.matmul(&gather(values)?)?.transpose(0, 1)?.contiguous()?;
+            outputs.push(attended.reshape((sequence.len, heads * dim))?);
+            row += sequence.len;
+        }
+        Ok(Tensor::cat(&outputs, 0)?)
+    }
+
+    fn add(&self, x: Tensor, y: &Tensor) -> Result<Tensor, ComputeError> {
+        Ok((x + y)?)
+    }
+
+    fn swiglu(&self, x: &Tensor, gate: &Tensor, up: &Tensor, down: &Tensor) -> Result<Tensor, ComputeError> {
+        let gated = x.matmul(&gate.t()?)?.silu()?;
+        let upped = x.matmul(&up.t()?)?;
+        Ok((gated * upped)?.matmul(&down.t()?)?)
+    }
+
+    fn select(&self, x: &Tensor, rows: &[usize]) -> Result<Tensor, ComputeError> {
+        Ok(x.index_select(&self.ids(rows.iter().map(|row| *row as u32).collect())?, 0)?)
+    }
+
+    fn download(&self, x: &Tensor) -> Result<Vec<f32>, ComputeError> {
+        Ok(x.flatten_all()?.to_vec1()?)
+    }
+
+    fn upload(&self, rows: Vec<f32>, width: usize) -> Result<Tensor, ComputeError> {
+        let count = rows.len() / width;
+        self.tensor(rows, &[count, width])
+    }
+}

@@ -1,0 +1,86 @@
+//! The seam between the trunk and what computes it: the dozen operations that a trunk needs.
+//!
+//! Two implementations: `CpuCompute` (our kernels) and `CandleCompute` (candle-core: readable, any device).
+
+use crate::{ModelError, ModelFolder, StepSequence};
+
+/// A failure of a compute backend, such as a device out of memory.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ComputeError(pub String);
+
+/// The operations of a trunk. `Act` is a batch of activation rows `[rows, width]` in f32.
+pub trait Compute: Send + Sync + Sized + 'static {
+    /// A weight matrix `[rows, cols]`.
+    type Matrix: Send + Sync;
+    /// A weight vector.
+    type Vector: Send + Sync;
+    /// Activation rows.
+    type Act: Send;
+    /// Keys and values of all layers, paged.
+    type Kv: Send;
+
+    /// Loads `tensor` of shape `[rows, cols]`.
+    fn matrix(
+        &self,
+        folder: &ModelFolder,
+        tensor: &str,
+        shape: [usize; 2],
+    ) -> Result<Self::Matrix, ModelError>;
+    /// Loads `tensor` of shape `[len]`.
+    fn vector(&self, folder: &ModelFolder, tensor: &str, len: usize) -> Result<Self::Vector, ModelError>;
+    /// Room for `blocks` KV blocks of `block_size` positions in each of `layers` layers.
+    fn kv(
+        &self,
+        layers: usize,
+        blocks: usize,
+        block_size: usize,
+        kv_heads: usize,
+        head_dim: usize,
+    ) -> Result<Self::Kv, ComputeError>;
+
+    /// Rows of `table` by token id.
+    fn embed(&self, table: &Self::Matrix, ids: &[u32]) -> Result<Self::Act, ComputeError>;
+    /// `x wᵀ + bias`.
+    fn linear(
+        &self,
+        x: &Self::Act,
+        w: &Self::Matrix,
+        bias: Option<&Self::Vector>,
+    ) -> Result<Self::Act, ComputeError>;
+    /// RMS norm over groups of the weight's length within each row.
+    fn rms_norm(&self, x: &Self::Act, weight: &Self::Vector, eps: f32) -> Result<Self::Act, ComputeError>;
+    /// Clamps to `±limit`.
+    fn clamp(&self, x: Self::Act, limit: f32) -> Result<Self::Act, ComputeError>;
+    /// Rotary embedding of `[rows, heads * head_dim]` at one absolute position per row.
+    fn rope(&self, x: Self::Act, head_dim: usize, positions: &[u32]) -> Result<Self::Act, ComputeError>;
+    /// Stores `k` and `v` and attends `q`; the rows are those of `sequences` in order. `window`: positions a
+    /// row sees, itself included.
+    #[allow(clippy::too_many_arguments)]
+    fn attend(
+        &self,
+        layer: usize,
+        q: &Self::Act,
+        k: &Self::Act,
+        v: &Self::Act,
+        kv: &mut Self::Kv,
+        sequences: &[StepSequence],
+        window: Option<usize>,
+    ) -> Result<Self::Act, ComputeError>;
+    /// `x + y`.
+    fn add(&self, x: Self::Act, y: &Self::Act) -> Result<Self::Act, ComputeError>;
+    /// `down (silu(gate x) * (up x))`.
+    fn swiglu(
+        &self,
+        x: &Self::Act,
+        gate: &Self::Matrix,
+        up: &Self::Matrix,
+        down: &Self::Matrix,
+    ) -> Result<Self::Act, ComputeError>;
+    /// The named rows of `x`, in order.
+    fn select(&self, x: &Self::Act, rows: &[usize]) -> Result<Self::Act, ComputeError>;
+    /// `x` as host memory, row after row.
+    fn download(&self, x: &Self::Act) -> Result<Vec<f32>, ComputeError>;
+    /// Rows of `width` from host memory.
+    fn upload(&self, rows: Vec<f32>, width: usize) -> Result<Self::Act, ComputeError>;
+}

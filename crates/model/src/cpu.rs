@@ -1,0 +1,142 @@
+//! `Compute` on our own kernels. Keeps true: the kernels' exactness; adds nothing of its own.
+
+use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence};
+use conclave_kernels::attention::{KvLayer, SequenceRows, attend};
+use conclave_kernels::{Matrix, Pool, RopeTable, ffn, matmul, rms_norm};
+use std::sync::Arc;
+
+/// Our CPU kernels on a pool of threads.
+pub struct CpuCompute {
+    pool: Arc<Pool>,
+    rope: RopeTable,
+}
+
+/// Activation rows in host memory.
+pub struct Act {
+    data: Vec<f32>,
+    width: usize,
+}
+
+impl Act {
+    fn rows(&self) -> usize {
+        self.data.len() / self.width
+    }
+}
+
+impl CpuCompute {
+    /// For the model `spec`, on `pool`.
+    pub fn new(spec: &ModelSpec, pool: Arc<Pool>) -> Self {
+        Self { pool, rope: RopeTable::new(spec.head_dim, spec.rope_theta, spec.context_max) }
+    }
+}
+
+/// Keys and values of all layers.
+pub struct Kv {
+    layers: Vec<KvLayer>,
+    head_dim: usize,
+}
+
+impl Compute for CpuCompute {
+    type Matrix = Matrix;
+    type Vector = Vec<f32>;
+    type Act = Act;
+    type Kv = Kv;
+
+    fn matrix(&self, folder: &ModelFolder, tensor: &str, shape: [usize; 2]) -> Result<Matrix, ModelError> {
+        folder.files.matrix(tensor, shape, folder.dtype)
+    }
+
+    fn vector(&self, folder: &ModelFolder, tensor: &str, len: usize) -> Result<Vec<f32>, ModelError> {
+        folder.files.vector(tensor, len, folder.dtype)
+    }
+
+    fn kv(
+        &self,
+        layers: usize,
+        blocks: usize,
+        block_size: usize,
+        kv_heads: usize,
+        head_dim: usize,
+    ) -> Result<Kv, ComputeError> {
+        let layers = (0..layers).map(|_| KvLayer::new(blocks, block_size, kv_heads, head_dim)).collect();
+        Ok(Kv { layers, head_dim })
+    }
+
+    fn embed(&self, table: &Matrix, ids: &[u32]) -> Result<Act, ComputeError> {
+        let width = table.cols();
+        let mut data = vec![0.0; ids.len() * width];
+        for (id, row) in ids.iter().zip(data.chunks_exact_mut(width)) {
+            table.row_f32(*id as usize, row);
+        }
+        Ok(Act { data, width })
+    }
+
+    fn linear(&self, x: &Act, w: &Matrix, bias: Option<&Vec<f32>>) -> Result<Act, ComputeError> {
+        let mut data = vec![0.0; x.rows() * w.rows()];
+        matmul(&x.data, w, bias.map(Vec::as_slice), &mut data, &self.pool);
+        Ok(Act { data, width: w.rows() })
+    }
+
+    fn rms_norm(&self, x: &Act, weight: &Vec<f32>, eps: f32) -> Result<Act, ComputeError> {
+        let mut data = x.data.clone();
+        rms_norm(&mut data, weight, eps);
+        Ok(Act { data, width: x.width })
+    }
+
+    fn clamp(&self, mut x: Act, limit: f32) -> Result<Act, ComputeError> {
+        x.data.iter_mut().for_each(|value| *value = value.clamp(-limit, limit));
+        Ok(x)
+    }
+
+    fn rope(&self, mut x: Act, _head_dim: usize, positions: &[u32]) -> Result<Act, ComputeError> {
+        self.rope.apply(&mut x.data, positions);
+        Ok(x)
+    }
+
+    fn attend(
+        &self,
+        layer: usize,
+        q: &Act,
+        k: &Act,
+        v: &Act,
+        kv: &mut Kv,
+        sequences: &[StepSequence],
+        window: Option<usize>,
+    ) -> Result<Act, ComputeError> {
+        let rows: Vec<SequenceRows<'_>> = sequences
+            .iter()
+            .map(|s| SequenceRows { start: s.start, len: s.len, block_table: &s.block_table })
+            .collect();
+        let dim = kv.head_dim;
+        let layer = &mut kv.layers[layer];
+        layer.write(&k.data, &v.data, &rows);
+        let mut data = vec![0.0; q.data.len()];
+        let scale = (dim as f32).powf(-0.5);
+        attend(&q.data, q.width / dim, layer, &rows, window, scale, &mut data, &self.pool);
+        Ok(Act { data, width: q.width })
+    }
+
+    fn add(&self, mut x: Act, y: &Act) -> Result<Act, ComputeError> {
+        x.data.iter_mut().zip(&y.data).for_each(|(x, y)| *x += y);
+        Ok(x)
+    }
+
+    fn swiglu(&self, x: &Act, gate: &Matrix, up: &Matrix, down: &Matrix) -> Result<Act, ComputeError> {
+        let mut data = vec![0.0; x.rows() * down.rows()];
+        ffn::swiglu(&x.data, gate, up, down, &mut data, &self.pool);
+        Ok(Act { data, width: down.rows() })
+    }
+
+    fn select(&self, x: &Act, rows: &[usize]) -> Result<Act, ComputeError> {
+        let data = rows.iter().flat_map(|row| &x.data[row * x.width..(row + 1) * x.width]).copied().collect();
+        Ok(Act { data, width: x.width })
+    }
+
+    fn download(&self, x: &Act) -> Result<Vec<f32>, ComputeError> {
+        Ok(x.data.clone())
+    }
+
+    fn upload(&self, data: Vec<f32>, width: usize) -> Result<Act, ComputeError> {
+        Ok(Act { data, width })
+    }
+}

@@ -1,0 +1,119 @@
+//! What can be wrong with a model folder, with the file, the value and the remedy.
+
+use conclave_types::Digest;
+use std::path::PathBuf;
+
+/// A model that cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The folder is not there.
+    #[error("model folder {0} does not exist; pass --model a folder with config.json and safetensors files")]
+    NoFolder(PathBuf),
+    /// A file is missing or unreadable.
+    #[error("{file}: {error}; a model folder needs it")]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A JSON file cannot be parsed.
+    #[error("{file}: not valid JSON: {error}")]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        error: serde_json::Error,
+    },
+    /// The family is not supported.
+    #[error("config.json: model_type `{found}` is not supported; supported: {supported}")]
+    Family {
+        /// What the config says.
+        found: String,
+        /// What there is.
+        supported: String,
+    },
+    /// A config value is missing.
+    #[error("config.json: `{key}` is missing; {family} needs it")]
+    Missing {
+        /// The key.
+        key: String,
+        /// The family.
+        family: &'static str,
+    },
+    /// A config value is not supported.
+    #[error("config.json: `{key}` is {found}; supported: {supported}")]
+    Unsupported {
+        /// The key.
+        key: String,
+        /// The value.
+        found: String,
+        /// What there is.
+        supported: String,
+    },
+    /// A config key is unknown, so it may change the model's maths.
+    #[error(
+        "config.json: `{key}` is not known for {family} and may change the model's maths; remove it if it does not"
+    )]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The family.
+        family: &'static str,
+    },
+    /// A weight file breaks its format.
+    #[error("{file}: {why}; the file is truncated or corrupt, fetch it again")]
+    Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A tensor is missing.
+    #[error("tensor `{tensor}` is in no safetensors file of {folder}; a shard may be missing")]
+    NoTensor {
+        /// The tensor.
+        tensor: String,
+        /// The model folder.
+        folder: PathBuf,
+    },
+    /// A tensor has an unexpected shape.
+    #[error("{file}: tensor `{tensor}` is {found:?}, config.json asks for {expected:?}")]
+    Shape {
+        /// The file.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape by the config.
+        expected: Vec<usize>,
+    },
+    /// A tensor has an unsupported dtype.
+    #[error("{file}: tensor `{tensor}` is {found}; supported: F32, F16, BF16")]
+    Dtype {
+        /// The file.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its dtype.
+        found: String,
+    },
+    /// A tensor's content is not what the manifest says.
+    #[error(
+        "{file}: tensor `{tensor}` has digest {found}, the manifest says {expected}; fetch the file again"
+    )]
+    WrongDigest {
+        /// The file.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// By the manifest.
+        expected: Digest,
+        /// Of the bytes.
+        found: Digest,
+    },
+    /// The backend failed.
+    #[error("compute: {0}")]
+    Compute(#[from] crate::ComputeError),
+}

@@ -1,0 +1,38 @@
+//! OLMoE: q/k norm over the whole projection, optional clipping of q, k and v.
+//! Source: transformers `models/olmoe/modeling_olmoe.py`.
+
+use crate::config::Config;
+use crate::{ExpertNames, ModelError, ModelSpec, QkNorm, RouterRule};
+
+pub(super) fn describe(config: &Config<'_>) -> Result<ModelSpec, ModelError> {
+    config.only("hidden_act", "silu")?;
+    let layers = config.count(&["num_hidden_layers"])?;
+    let heads = config.count(&["num_attention_heads"])?;
+    let hidden = config.count(&["hidden_size"])?;
+    let expert_width = config.count(&["intermediate_size"])?;
+    Ok(ModelSpec {
+        family: "olmoe",
+        vocab: config.count(&["vocab_size"])?,
+        hidden,
+        layers,
+        heads,
+        kv_heads: config.count_or_none(&["num_key_value_heads"])?.unwrap_or(heads),
+        head_dim: config.count_or_none(&["head_dim"])?.unwrap_or(hidden / heads),
+        context_max: config.count(&["max_position_embeddings"])?,
+        rms_eps: config.number("rms_norm_eps", Some(1e-5))? as f32,
+        rope_theta: config.rope_theta(10_000.0)?,
+        tied: config.flag("tie_word_embeddings", false)?,
+        attention_bias: config.flag("attention_bias", false)?,
+        qk_norm: QkNorm::FullWidth,
+        clip_qkv: config.number_or_none("clip_qkv")?.map(|limit| limit as f32),
+        sliding_window: None,
+        router: RouterRule::SoftmaxTopK { renormalize: config.flag("norm_topk_prob", false)? },
+        experts: config.count(&["num_experts", "num_local_experts"])?,
+        top_k: config.count(&["num_experts_per_tok"])?,
+        expert_width,
+        dense_layers: vec![false; layers],
+        dense_width: expert_width,
+        names: ExpertNames { block: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj" },
+        eos: config.eos(),
+    })
+}

@@ -1,0 +1,3 @@
+//! Weight formats: one file each.
+
+pub(crate) mod safetensors;

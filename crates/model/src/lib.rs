@@ -1,0 +1,33 @@
+//! Model descriptions, weight formats, the trunk and its `Compute` backends.
+//!
+//! Owns everything between a Hugging Face folder and logits, but for the experts' homes. Keeps true: a
+//! family is a description, not code; an unknown or unsupported config value is an error that names it;
+//! what is computed for a row depends on that row alone. Knows no clock, socket or request.
+
+mod candle;
+mod compute;
+mod config;
+mod cpu;
+mod error;
+mod expert_ffn;
+pub mod families;
+mod folder;
+mod formats;
+mod manifest;
+mod route;
+mod sample;
+mod spec;
+mod trunk;
+
+pub use candle::CandleCompute;
+pub use compute::{Compute, ComputeError};
+pub use cpu::CpuCompute;
+pub use error::ModelError;
+pub use expert_ffn::ExpertFfn;
+pub use folder::ModelFolder;
+pub use formats::safetensors::{StoredDtype, WeightFiles};
+pub use manifest::Manifest;
+pub use route::{RouteError, Routing, combine, route};
+pub use sample::{Sampled, SamplingParams, TokenLogprob, log_softmax, sample};
+pub use spec::{DtypeChoice, ExpertNames, ModelSpec, NumericDtype, QkNorm, RouterRule};
+pub use trunk::{FeedForward, StepSequence, Trunk, TrunkError};

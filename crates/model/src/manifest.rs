@@ -1,0 +1,56 @@
+//! The manifest: the digest of every tensor, so that each role verifies exactly what it loads.
+
+use crate::{ModelError, ModelFolder};
+use conclave_types::{Digest, ModelDigest};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The contents of a model folder, by digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Of config.json.
+    pub config: Digest,
+    /// Of each tensor's stored bytes.
+    pub tensors: BTreeMap<String, Digest>,
+}
+
+impl Manifest {
+    /// Reads and hashes every tensor of the folder, with all cores.
+    pub fn compute(folder: &ModelFolder) -> Result<Self, ModelError> {
+        let names: Vec<&str> = folder.files.names().collect();
+        let digests: Result<Vec<Digest>, ModelError> =
+            names.par_iter().map(|name| folder.files.digest(name)).collect();
+        let tensors = names.into_iter().map(str::to_owned).zip(digests?).collect();
+        Ok(Self { config: folder.config_digest, tensors })
+    }
+
+    /// Reads a manifest file.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let text = std::fs::read(path).map_err(|error| ModelError::File { file: path.to_owned(), error })?;
+        serde_json::from_slice(&text).map_err(|error| ModelError::Json { file: path.to_owned(), error })
+    }
+
+    /// The digest that names the model in calls and in the cluster state: equal for two nodes exactly if they
+    /// compute the same function.
+    pub fn model_digest(&self, folder: &ModelFolder) -> ModelDigest {
+        let mut text = format!("conclave model 1\n{}\n{}\n", folder.dtype.name(), self.config);
+        for (name, digest) in &self.tensors {
+            text.push_str(&format!("{name} {digest}\n"));
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    /// Refuses `tensor` if its bytes are not those of the manifest.
+    pub fn verify(&self, folder: &ModelFolder, tensor: &str) -> Result<(), ModelError> {
+        let missing = || ModelError::NoTensor { tensor: tensor.to_owned(), folder: folder.path.clone() };
+        let expected = *self.tensors.get(tensor).ok_or_else(missing)?;
+        let found = folder.files.digest(tensor)?;
+        if found != expected {
+            let file = folder.files.file(tensor)?.to_owned();
+            return Err(ModelError::WrongDigest { file, tensor: tensor.to_owned(), expected, found });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Every golden checkpoint of `tests/golden` on both compute backends against Hugging Face transformers:
+//! logits within 1e-4 of the largest reference logit, greedy tokens equal; and the exactness of `cpu`.
+
+use candle_core::Device;
+use conclave_kernels::Pool;
+use conclave_model::{
+    CandleCompute, Compute, CpuCompute, DtypeChoice, ExpertFfn, FeedForward, Manifest, ModelFolder,
+    StepSequence, Trunk, combine,
+};
+use conclave_types::ExpertKey;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const BLOCK_SIZE: usize = 4;
+
+struct Golden {
+    folder: ModelFolder,
+    prompt: Vec<u32>,
+    greedy: Vec<u32>,
+    logits: Vec<f32>,
+}
+
+fn goldens() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let families = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|p| p.is_dir());
+    let mut found: Vec<PathBuf> = families
+        .flat_map(|family| std::fs::read_dir(family).unwrap().map(|entry| entry.unwrap().path()))
+        .filter(|case| case.join("expected.safetensors").exists())
+        .collect();
+    found.sort();
+    found
+}
+
+fn ids(value: &serde_json::Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+fn read(case: &Path) -> Golden {
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
+    let bytes = std::fs::read(case.join("expected.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let logits = tensors.tensor("logits").unwrap().data().chunks_exact(4);
+    Golden {
+        folder: ModelFolder::open(case, DtypeChoice::F32).unwrap(),
+        prompt: ids(&expected["prompt"]),
+        greedy: ids(&expected["greedy"]),
+        logits: logits.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
+    }
+}
+
+/// A whole model in one place: the trunk and every expert.
+struct Model<C: Compute> {
+    trunk: Trunk<C>,
+    experts: BTreeMap<ExpertKey, ExpertFfn>,
+    kv: C::Kv,
+    pool: Pool,
+}
+
+impl<C: Compute> Model<C> {
+    fn load(folder: &ModelFolder, compute: C) -> Self {
+        let manifest = Manifest::compute(folder).unwrap();
+        let load = |key| (key, ExpertFfn::load(folder, &manifest, key).unwrap());
+        let experts = folder.spec.expert_keys().map(load).collect();
+        let trunk = Trunk::load(compute, folder).unwrap();
+        let kv = trunk.kv(64, BLOCK_SIZE).unwrap();
+        Self { trunk, experts, kv, pool: Pool::inline() }
+    }
+
+    /// One step over `sequences`; logits of every row.
+    fn step(&mut self, tokens: &[u32], sequences: &[StepSequence]) -> Vec<f32> {
+        let hidden = self.trunk.spec().hidden;
+        let mut x = self.trunk.embed(tokens).unwrap();
+        for layer in 0..self.trunk.spec().layers {
+            x = self.trunk.attend(layer, x, &mut self.kv, sequences).unwrap();
+            x = match self.trunk.feed_forward(layer, x).unwrap() {
+                FeedForward::Dense(x) => x,
+                FeedForward::Sparse { residual, rows, routing } => {
+                    let answers: Vec<Vec<f32>> = routing
+                        .experts
+                        .iter()
+                        .enumerate()
+                        .map(|(at, expert)| {
+                            let row = at / routing.top_k;
+                            let key = ExpertKey::new(layer as u32, expert.0);
+                            self.experts[&key].run(&rows[row * hidden..(row + 1) * hidden], &self.pool)
+                        })
+                        .collect();
+                    let combined =
+                        combine(&routing, hidden, |row, k| answers[row * routing.top_k + k].as_slice());
+                    self.trunk.add(residual, combined).unwrap()
+                }
+            };
+        }
+        self.trunk.logits(&x, &(0..tokens.len()).collect::<Vec<_>>()).unwrap()
+    }
+}
+
+fn blocks(first: u32) -> Vec<u32> {
+    (first..first + 16).collect()
+}
+
+fn argmax(logits: &[f32]) -> u32 {
+    (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32
+}
+
+fn check<C: Compute>(golden: &Golden, case: &Path, backend: &str, compute: C) {
+    let vocab = golden.folder.spec.vocab;
+    let mut model = Model::load(&golden.folder, compute);
+    let at = |start, len| [StepSequence { start, len, block_table: blocks(3) }];
+    let logits = model.step(&golden.prompt, &at(0, golden.prompt.len()));
+    let largest = golden.logits.iter().fold(0.0_f32, |max, logit| max.max(logit.abs()));
+    let worst = logits.iter().zip(&golden.logits).fold(0.0_f32, |max, (a, b)| max.max((a - b).abs()));
+    assert!(worst <= 1e-4 * largest, "{case:?} on {backend}: off by {worst} of {largest}");
+    let mut next = argmax(&logits[logits.len() - vocab..]);
+    let mut greedy = vec![next];
+    for step in 0..golden.greedy.len() - 1 {
+        next = argmax(&model.step(&[next], &at(golden.prompt.len() + step, 1)));
+        greedy.push(next);
+    }
+    assert_eq!(greedy, golden.greedy, "{case:?} on {backend}");
+}
+
+fn cpu(folder: &ModelFolder, threads: usize) -> CpuCompute {
+    CpuCompute::new(&folder.spec, Arc::new(Pool::new(threads)))
+}
+
+#[test]
+fn every_golden_holds_on_our_kernels() {
+    let cases = goldens();
+    assert!(cases.len() >= 11, "only {} golden checkpoints found", cases.len());
+    for case in cases {
+        let golden = read(&case);
+        check(&golden, &case, "cpu", cpu(&golden.folder, 1));
+    }
+}
+
+#[test]
+fn every_golden_holds_on_candle() {
+    for case in goldens() {
+        let golden = read(&case);
+        check(&golden, &case, "candle", CandleCompute::new(&golden.folder.spec, Device::Cpu));
+    }
+}
+
+#[test]
+fn logits_do_not_depend_on_chunks_batch_mates_blocks_or_threads() {
+    for case in goldens() {
+        let golden = read(&case);
+        let (prompt, vocab) = (&golden.prompt, golden.folder.spec.vocab);
+        let mut whole = Model::load(&golden.folder, cpu(&golden.folder, 1));
+        let all = [StepSequence { start: 0, len: prompt.len(), block_table: blocks(0) }];
+        let reference = whole.step(prompt, &all);
+        for (chunk, threads) in [(1, 1), (5, 2), (11, 3)] {
+            let mut model = Model::load(&golden.folder, cpu(&golden.folder, threads));
+            let mut logits = Vec::new();
+            for start in (0..prompt.len()).step_by(chunk) {
+                let len = chunk.min(prompt.len() - start);
+                let other: Vec<u32> = prompt.iter().rev().copied().take(3).collect();
+                let tokens = [&other[..], &prompt[start..start + len]].concat();
+                let sequences = [
+                    StepSequence { start: 0, len: 3, block_table: blocks(40) },
+                    StepSequence { start, len, block_table: blocks(20) },
+                ];
+                logits.extend_from_slice(&model.step(&tokens, &sequences)[3 * vocab..]);
+            }
+            assert!(logits == reference, "{case:?}: chunks of {chunk} on {threads} threads change bits");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The scheduler's limits.
+
+/// Limits of one scheduler. All at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchedulerOptions {
+    /// Most tokens in one forward step.
+    pub step_tokens_max: u32,
+    /// Most sequences that run at once.
+    pub sequences_max: u32,
+    /// Most sequences that wait.
+    pub queue_max: u32,
+    /// Positions of one KV block.
+    pub block_size: u32,
+    /// KV blocks.
+    pub blocks: u32,
+    /// Most positions of one sequence.
+    pub context_max: u32,
+}

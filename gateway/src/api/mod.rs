@@ -1,0 +1,150 @@
+//! The HTTP face: routes, keys, limits. To add an endpoint: one file and one line in [`router`].
+//!
+//! Keeps true: every answer that is not 2xx has OpenAI's error body; no request is worked on before it is
+//! wholly read and checked; prompts and answers are never logged.
+
+mod answer;
+mod chat;
+mod completions;
+mod error;
+mod generate;
+mod models;
+mod probes;
+mod request;
+
+use crate::engine::EngineHandle;
+use crate::text::TextCodec;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::HeaderValue;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use conclave_types::{Digest, ErrorCode, TokenId};
+use error::ApiError;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(crate) use request::Defaults;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every handler sees.
+pub(crate) struct ApiState {
+    pub(crate) engine: EngineHandle,
+    pub(crate) codec: TextCodec,
+    pub(crate) model: String,
+    pub(crate) fingerprint: String,
+    pub(crate) vocab: u32,
+    pub(crate) context_max: u32,
+    pub(crate) eos: Vec<TokenId>,
+    pub(crate) defaults: Defaults,
+    /// Digests of the keys, so that comparing takes the same time whatever differs.
+    pub(crate) keys: Vec<Digest>,
+    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) started: u64,
+    pub(crate) counter: AtomicU64,
+    pub(crate) entropy: RandomState,
+}
+
+impl ApiState {
+    /// A number that no other request got: ids, and seeds of requests that name none.
+    pub(crate) fn fresh(&self) -> u64 {
+        self.entropy.hash_one(self.counter.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Seconds since 1970, for `created`.
+pub(crate) fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A body that says it is JSON, read whole within the limits.
+pub(crate) struct Json(pub(crate) Bytes);
+
+impl FromRequest<Arc<ApiState>> for Json {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &Arc<ApiState>) -> Result<Self, ApiError> {
+        let kind =
+            request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+            let why = format!("the content type is `{kind}`; send application/json");
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, why));
+        }
+        match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+            Ok(Ok(body)) => Ok(Self(body)),
+            Ok(Err(error)) if error.status() == 413 => {
+                Err(ApiError::new(ErrorCode::RequestTooLarge, "the body is larger than this server takes"))
+            }
+            Ok(Err(error)) => {
+                Err(ApiError::new(ErrorCode::InvalidRequest, format!("the body could not be read: {error}")))
+            }
+            Err(_) => Err(ApiError::new(
+                ErrorCode::RequestTimeout,
+                "the body did not arrive in time; send it again",
+            )),
+        }
+    }
+}
+
+/// Lets a request through if it has a key, or none is needed.
+async fn authenticate(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    let open = matches!(request.uri().path(), "/health" | "/ready");
+    let headers = request.headers();
+    let bearer =
+        headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let key = bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()));
+    let known = key.is_some_and(|key| state.keys.contains(&Digest::of(key.as_bytes())));
+    if open || state.keys.is_empty() || known {
+        return next.run(request).await;
+    }
+    let why = if key.is_some() { "the API key is not known here" } else { "an API key is needed" };
+    ApiError::new(ErrorCode::InvalidApiKey, format!("{why}; send `Authorization: Bearer KEY`"))
+        .into_response()
+}
+
+/// Gives every answer a request id: the client's own, or a new one.
+async fn identify(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get("x-request-id").filter(|id| id.len() <= 128).cloned();
+    let id = given.unwrap_or_else(|| {
+        HeaderValue::from_str(&format!("req-{:016x}", state.fresh())).expect("hex digits are a header value")
+    });
+    let mut response = next.run(request).await;
+    response.headers_mut().insert("x-request-id", id);
+    response
+}
+
+async fn no_route(request: Request) -> ApiError {
+    let why = format!("{} {} is not served here", request.method(), request.uri().path());
+    ApiError::new(ErrorCode::NotFound, why)
+}
+
+async fn no_method(request: Request) -> ApiError {
+    let why = format!("{} does not take {}", request.uri().path(), request.method());
+    ApiError::new(ErrorCode::MethodNotAllowed, why)
+}
+
+/// Every route of the gateway.
+pub(crate) fn router(state: Arc<ApiState>, body_bytes_max: usize) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat::post))
+        .route("/v1/completions", post(completions::post))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{id}", get(models::one))
+        .route("/health", get(probes::health))
+        .route("/ready", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(from_fn_with_state(state.clone(), authenticate))
+        .layer(from_fn_with_state(state.clone(), identify))
+        .with_state(state)
+}

@@ -1,0 +1,251 @@
+//! Fans one layer's rows out to the homes of their experts and brings the answers back in order.
+//!
+//! Keeps true: each (row, expert) pair is asked of exactly one home at a time; a failed home's pairs go to
+//! another home at once; the result does not depend on who answered. Knows backends, not connections.
+
+mod split;
+
+pub use split::{NodeBatch, NodeLoads, split};
+
+use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertRows, Lane, RowDtype, Rows};
+use conclave_model::{Routing, combine};
+use conclave_types::{ExpertIdx, ExpertKey, LayerIdx, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
+use futures::future::join_all;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, RwLock};
+
+/// The homes and how to reach them, at one epoch. Swapped as a whole between steps.
+#[derive(Clone, Default)]
+pub struct Homes {
+    /// The placement's version.
+    pub epoch: PlacementEpoch,
+    /// Who holds what.
+    pub map: PlacementMap,
+    /// The nodes that can be asked now.
+    pub backends: BTreeMap<NodeId, Arc<dyn ExpertBackend>>,
+}
+
+/// A layer that cannot be computed now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DispatchError {
+    /// Some experts have no live home.
+    #[error("layer {layer}: experts {experts:?} have no live home at epoch {epoch}; see `conclave status`")]
+    NoReplica {
+        /// The layer.
+        layer: LayerIdx,
+        /// The experts.
+        experts: Vec<ExpertIdx>,
+        /// The placement that was asked.
+        epoch: PlacementEpoch,
+    },
+}
+
+/// Sends layers to the experts' homes.
+pub struct Dispatcher {
+    model: ModelDigest,
+    dtype: RowDtype,
+    homes: RwLock<Arc<Homes>>,
+}
+
+impl Dispatcher {
+    /// For `model`, whose rows travel as `dtype`.
+    pub fn new(model: ModelDigest, dtype: RowDtype, homes: Homes) -> Self {
+        Self { model, dtype, homes: RwLock::new(Arc::new(homes)) }
+    }
+
+    /// Uses `homes` from the next layer on.
+    pub fn set_homes(&self, homes: Homes) {
+        *self.homes.write().expect("no panic holds this lock") = Arc::new(homes);
+    }
+
+    /// The homes in use.
+    pub fn homes(&self) -> Arc<Homes> {
+        self.homes.read().expect("no panic holds this lock").clone()
+    }
+
+    /// Runs `rows` `[rows, hidden]` through their experts and combines: `[rows, hidden]`.
+    pub async fn run_layer(
+        &self,
+        layer: LayerIdx,
+        lane: Lane,
+        hidden: usize,
+        rows: &[f32],
+        routing: &Routing,
+    ) -> Result<Vec<f32>, DispatchError> {
+        let homes = self.homes();
+        let mut answers: Vec<Option<Vec<f32>>> = vec![None; routing.experts.len()];
+        let mut failed: BTreeSet<NodeId> = BTreeSet::new();
+        loop {
+            let alive: BTreeSet<NodeId> =
+                homes.backends.keys().filter(|node| !failed.contains(node)).copied().collect();
+            let missing = |at: usize| answers[at].is_none();
+            let batches = split(layer, routing, missing, &homes.map, &alive, &NodeLoads::default())
+                .map_err(|experts| DispatchError::NoReplica { layer, experts, epoch: homes.epoch })?;
+            if batches.is_empty() {
+                break;
+            }
+            let calls = batches.iter().map(|batch| {
+                let call = self.call(layer, lane, hidden, rows, homes.epoch, batch);
+                homes.backends[&batch.node].run(call)
+            });
+            let replies = join_all(calls).await;
+            for (batch, reply) in batches.iter().zip(replies) {
+                match reply.and_then(|output| check(&output.rows, batch, hidden)) {
+                    Ok(values) => {
+                        let pairs = batch.experts.iter().flat_map(|(_, pairs)| pairs);
+                        for (pair, row) in pairs.zip(values.chunks_exact(hidden)) {
+                            answers[*pair] = Some(row.to_vec());
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(node = %batch.node, %layer, %error, "expert call failed; asking another home");
+                        failed.insert(batch.node);
+                    }
+                }
+            }
+        }
+        Ok(combine(routing, hidden, |row, k| {
+            answers[row * routing.top_k + k].as_deref().expect("the loop ends when every pair is answered")
+        }))
+    }
+
+    /// The message for one node: each row once, then its indices for each expert.
+    fn call(
+        &self,
+        layer: LayerIdx,
+        lane: Lane,
+        hidden: usize,
+        rows: &[f32],
+        epoch: PlacementEpoch,
+        batch: &NodeBatch,
+    ) -> ExpertBatch {
+        let sent: Vec<usize> = batch.rows();
+        let values: Vec<f32> =
+            sent.iter().flat_map(|row| &rows[row * hidden..(row + 1) * hidden]).copied().collect();
+        let index = |pair: &usize| {
+            let row = pair / batch.top_k;
+            sent.binary_search(&row).expect("a batch sends every row it names") as u32
+        };
+        ExpertBatch {
+            model: self.model,
+            epoch,
+            layer,
+            lane,
+            deadline: None,
+            rows: Rows::from_f32(self.dtype, hidden, &values),
+            experts: batch
+                .experts
+                .iter()
+                .map(|(expert, pairs)| ExpertRows {
+                    expert: *expert,
+                    rows: pairs.iter().map(index).collect(),
+                })
+                .collect(),
+            traceparent: String::new(),
+        }
+    }
+}
+
+/// Accepts an answer only if it has the right shape and every value is finite.
+fn check(rows: &Rows, batch: &NodeBatch, hidden: usize) -> Result<Vec<f32>, ExpertError> {
+    let expected: usize = batch.experts.iter().map(|(_, pairs)| pairs.len()).sum();
+    if rows.width != hidden || rows.count != expected {
+        let why = format!("{} rows of {} instead of {expected} of {hidden}", rows.count, rows.width);
+        return Err(ExpertError::Protocol(why));
+    }
+    let values = rows.to_f32();
+    if values.len() != expected * hidden {
+        return Err(ExpertError::Protocol(format!(
+            "{} values instead of {}",
+            values.len(),
+            expected * hidden
+        )));
+    }
+    if !conclave_kernels::all_finite(&values) {
+        return Err(ExpertError::Failed("the answer holds NaN or infinity".to_owned()));
+    }
+    Ok(values)
+}
+
+/// A placement in which `node` holds everything: one process.
+pub fn everything_on(node: NodeId, keys: impl IntoIterator<Item = ExpertKey>) -> PlacementMap {
+    keys.into_iter().map(|key| (key, vec![node])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conclave_expert::{ExpertFuture, ExpertOutput, Faulty};
+
+    /// Expert e answers `(e + 1) * row`.
+    struct Scale;
+
+    impl ExpertBackend for Scale {
+        fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_> {
+            Box::pin(async move {
+                let input = batch.rows.to_f32();
+                let width = batch.rows.width;
+                let mut out = Vec::new();
+                for expert in &batch.experts {
+                    for row in &expert.rows {
+                        let row = *row as usize * width;
+                        out.extend(input[row..row + width].iter().map(|v| v * (expert.expert.0 + 1) as f32));
+                    }
+                }
+                let rows = Rows::from_f32(batch.rows.dtype, width, &out);
+                Ok(ExpertOutput { rows, queue_us: 0, compute_us: 0 })
+            })
+        }
+    }
+
+    fn routing() -> Routing {
+        let experts = [0, 2, 1, 0].map(ExpertIdx).to_vec();
+        Routing { top_k: 2, experts, weights: vec![0.5, 0.5, 0.25, 0.75] }
+    }
+
+    fn dispatcher(backends: Vec<Arc<dyn ExpertBackend>>, homes: &[(u32, &[u64])]) -> Dispatcher {
+        let map = homes
+            .iter()
+            .map(|(expert, nodes)| (ExpertKey::new(0, *expert), nodes.iter().map(|n| NodeId(*n)).collect()))
+            .collect();
+        let backends = backends.into_iter().enumerate().map(|(at, b)| (NodeId(at as u64), b)).collect();
+        let homes = Homes { epoch: PlacementEpoch(4), map, backends };
+        Dispatcher::new(conclave_types::Digest([0; 32]), RowDtype::F32, homes)
+    }
+
+    fn run(dispatcher: &Dispatcher) -> Result<Vec<f32>, DispatchError> {
+        let rows = [1.0, 2.0, 4.0, 8.0];
+        futures::executor::block_on(dispatcher.run_layer(LayerIdx(0), Lane::Decode, 2, &rows, &routing()))
+    }
+
+    const COMBINED: [f32; 4] = [2.0, 4.0, 5.0, 10.0];
+
+    #[test]
+    fn one_home_or_three_give_the_same_rows() {
+        let one = dispatcher(vec![Arc::new(Scale)], &[(0, &[0]), (1, &[0]), (2, &[0])]);
+        let three = dispatcher(
+            vec![Arc::new(Scale), Arc::new(Scale), Arc::new(Scale)],
+            &[(0, &[0]), (1, &[1]), (2, &[2])],
+        );
+        assert_eq!(run(&one).unwrap(), COMBINED);
+        assert_eq!(run(&three).unwrap(), COMBINED);
+    }
+
+    #[test]
+    fn a_failed_home_is_replaced_by_another() {
+        let faulty = Faulty::new(Scale, [ExpertError::Unreachable("killed".to_owned())]);
+        let dispatcher =
+            dispatcher(vec![Arc::new(faulty), Arc::new(Scale)], &[(0, &[0, 1]), (1, &[0, 1]), (2, &[0, 1])]);
+        assert_eq!(run(&dispatcher).unwrap(), COMBINED);
+    }
+
+    #[test]
+    fn without_a_live_home_the_error_names_the_experts() {
+        let faulty = Faulty::new(Scale, [ExpertError::Draining]);
+        let dispatcher =
+            dispatcher(vec![Arc::new(faulty), Arc::new(Scale)], &[(0, &[0]), (1, &[1]), (2, &[0])]);
+        let error = run(&dispatcher).unwrap_err();
+        let experts = vec![ExpertIdx(0), ExpertIdx(2)];
+        assert_eq!(error, DispatchError::NoReplica { layer: LayerIdx(0), experts, epoch: PlacementEpoch(4) });
+    }
+}

@@ -1,0 +1,184 @@
+//! The gateway: OpenAI API, scheduler loop, trunk and expert dispatch.
+//!
+//! Keeps true: a request is admitted before any work, and ends in success or in a typed error. Knows how to
+//! reach experts only through `ExpertBackend`.
+
+mod api;
+pub mod dispatch;
+mod engine;
+mod options;
+pub mod text;
+
+pub use options::{GatewayOptions, Problem};
+
+use api::{ApiState, Defaults};
+use axum::serve::ListenerExt;
+use conclave_expert::RowDtype;
+use conclave_kernels::Pool;
+use conclave_model::{CpuCompute, Manifest, ModelError, ModelFolder, NumericDtype, Trunk};
+use conclave_scheduler::SchedulerOptions;
+use conclave_types::{Digest, ModelDigest};
+use dispatch::{Dispatcher, Homes};
+use engine::EngineHandle;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use std::hash::RandomState;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long running answers may go on after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a gateway cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The model cannot be loaded.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The tokenizer or chat template cannot be loaded.
+    #[error(transparent)]
+    Text(#[from] text::TextError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; choose another --port or stop what uses it")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The backend has no room for the KV blocks.
+    #[error("no room for the KV cache: {0}; lower --kv-tokens-max")]
+    Kv(#[from] conclave_model::ComputeError),
+    /// The listener broke.
+    #[error("the listener of {address} broke: {error}")]
+    Serve {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// A gateway that listens but does not answer yet.
+pub struct Gateway {
+    listener: tokio::net::TcpListener,
+    router: axum::Router,
+    engine: EngineHandle,
+    thread: std::thread::JoinHandle<()>,
+    dispatcher: Arc<Dispatcher>,
+    ready: Arc<AtomicBool>,
+}
+
+impl Gateway {
+    /// Loads the trunk of `folder`, starts the engine and binds the port.
+    ///
+    /// - `homes`: where the experts are at first; see [`Self::dispatcher`] for later.
+    pub async fn start(
+        options: &GatewayOptions,
+        folder: &ModelFolder,
+        manifest: &Manifest,
+        pool: Arc<Pool>,
+        homes: Homes,
+    ) -> Result<Self, GatewayError> {
+        let address = SocketAddr::new(options.host, options.port);
+        // Bind first: a port in use is the most common mistake and should not wait for the weights.
+        let listener = tokio::net::TcpListener::bind(address)
+            .await
+            .map_err(|error| GatewayError::Listen { address, error })?;
+        let digest: ModelDigest = manifest.model_digest(folder);
+        let codec = text::TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
+        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool), folder)?;
+        let dtype = match folder.dtype {
+            NumericDtype::F32 => RowDtype::F32,
+            NumericDtype::Bf16 => RowDtype::Bf16,
+        };
+        let dispatcher = Arc::new(Dispatcher::new(digest, dtype, homes));
+        let context_max = (folder.spec.context_max as u32).min(options.context_max.unwrap_or(u32::MAX));
+        let scheduler = SchedulerOptions {
+            step_tokens_max: options.step_tokens_max,
+            sequences_max: options.sequences_max,
+            queue_max: options.queue_max,
+            block_size: options.kv_block_size,
+            blocks: options.kv_tokens_max.div_ceil(options.kv_block_size),
+            context_max,
+        };
+        let runtime = tokio::runtime::Handle::current();
+        let (engine, thread) = engine::start(trunk, scheduler, dispatcher.clone(), runtime)?;
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+            .expect("the buckets are not empty")
+            .build_recorder();
+        let metrics = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another gateway of this process owns the metrics; /metrics here stays empty");
+        }
+        let ready = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(ApiState {
+            engine: engine.clone(),
+            codec,
+            model: options.model_name.clone().unwrap_or_else(|| folder.name()),
+            fingerprint: format!("conclave-{}", digest.short()),
+            vocab: folder.spec.vocab as u32,
+            context_max,
+            eos: folder.spec.eos.clone(),
+            defaults: Defaults::of(&folder.generation),
+            keys: options.api_keys.iter().map(|key| Digest::of(key.as_bytes())).collect(),
+            ready: ready.clone(),
+            metrics,
+            started: api::now_seconds(),
+            counter: AtomicU64::new(0),
+            entropy: RandomState::new(),
+        });
+        let router = api::router(state, options.body_bytes_max);
+        Ok(Self { listener, router, engine, thread, dispatcher, ready })
+    }
+
+    /// The address that is listened on, with the port the system chose if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("a bound listener has an address")
+    }
+
+    /// Where new homes are set.
+    pub fn dispatcher(&self) -> Arc<Dispatcher> {
+        self.dispatcher.clone()
+    }
+
+    /// What `GET /ready` tells.
+    pub fn readiness(&self) -> Arc<AtomicBool> {
+        self.ready.clone()
+    }
+
+    /// Answers until `shutdown`, then lets running answers end for some seconds.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), GatewayError> {
+        let address = self.address();
+        let ready = self.ready.clone();
+        let stop = shutdown.clone();
+        let engine = self.engine.clone();
+        // Small chunks of a stream must not wait for more.
+        let listener = self.listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        let serve = axum::serve(listener, self.router).with_graceful_shutdown(async move {
+            stop.cancelled().await;
+            ready.store(false, Ordering::Relaxed);
+        });
+        let overdue = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        let result = tokio::select! {
+            result = serve => result.map_err(|error| GatewayError::Serve { address, error }),
+            () = overdue => Ok(()),
+        };
+        engine.stop();
+        // The engine ends after its step; joining on a blocking thread keeps the runtime alive for it.
+        let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
+        result
+    }
+}
+
+/// Upper bounds of every duration histogram, in seconds.
+const BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];

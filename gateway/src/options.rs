@@ -1,0 +1,74 @@
+//! The gateway's settings: flag, environment variable and TOML key come from these fields.
+
+use std::net::IpAddr;
+
+/// A setting that cannot be used: key, value, what would do.
+pub type Problem = String;
+
+/// Settings of a gateway.
+#[derive(Clone, Debug, clap::Args)]
+pub struct GatewayOptions {
+    /// Port of the API; 0: the system chooses.
+    #[arg(long, env = "CONCLAVE_PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// Address of the API. Off loopback an API key is required.
+    #[arg(long, env = "CONCLAVE_HOST", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Keys that clients may use, separated by commas; none: no key is asked for (loopback only).
+    #[arg(long = "api-key", env = "CONCLAVE_API_KEYS", value_delimiter = ',', hide_env_values = true)]
+    pub api_keys: Vec<String>,
+    /// The model's name in the API; default: the model folder's.
+    #[arg(long, env = "CONCLAVE_MODEL_NAME")]
+    pub model_name: Option<String>,
+    /// Most tokens in one forward step. Unit: tokens. Range: 1..=65536. Larger: more throughput, longer wait
+    /// per token.
+    #[arg(long, env = "CONCLAVE_STEP_TOKENS_MAX", default_value_t = 256)]
+    pub step_tokens_max: u32,
+    /// Most sequences that run at once. Range: 1..=4096.
+    #[arg(long, env = "CONCLAVE_SEQUENCES_MAX", default_value_t = 32)]
+    pub sequences_max: u32,
+    /// Most sequences that wait; more get 429. Range: 1..=65536.
+    #[arg(long, env = "CONCLAVE_QUEUE_MAX", default_value_t = 256)]
+    pub queue_max: u32,
+    /// KV cache of all sequences together. Unit: tokens. Range: 64..=16777216.
+    #[arg(long, env = "CONCLAVE_KV_TOKENS_MAX", default_value_t = 16384)]
+    pub kv_tokens_max: u32,
+    /// Tokens of one KV block. Range: 1..=256.
+    #[arg(long, env = "CONCLAVE_KV_BLOCK_SIZE", default_value_t = 16)]
+    pub kv_block_size: u32,
+    /// Most tokens of prompt and answer together; default and upper limit: the model's context. Unit: tokens.
+    #[arg(long, env = "CONCLAVE_CONTEXT_MAX")]
+    pub context_max: Option<u32>,
+    /// Largest request body. Unit: bytes. Range: 1024..=67108864.
+    #[arg(long, env = "CONCLAVE_BODY_BYTES_MAX", default_value_t = 2 << 20)]
+    pub body_bytes_max: usize,
+}
+
+impl GatewayOptions {
+    /// Every problem at once.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut range = |key: &str, value: u64, min: u64, max: u64| {
+            if !(min..=max).contains(&value) {
+                problems.push(format!("{key} is {value}; it can be {min} to {max}"));
+            }
+        };
+        range("step_tokens_max", self.step_tokens_max.into(), 1, 65_536);
+        range("sequences_max", self.sequences_max.into(), 1, 4096);
+        range("queue_max", self.queue_max.into(), 1, 65_536);
+        range("kv_tokens_max", self.kv_tokens_max.into(), 64, 16_777_216);
+        range("kv_block_size", self.kv_block_size.into(), 1, 256);
+        range("context_max", self.context_max.unwrap_or(2).into(), 2, u32::MAX.into());
+        range("body_bytes_max", self.body_bytes_max as u64, 1024, 64 << 20);
+        if !self.host.is_loopback() && self.api_keys.is_empty() {
+            problems.push(format!(
+                "host is {}, which is not loopback; set api_key, or host to 127.0.0.1",
+                self.host
+            ));
+        }
+        if self.api_keys.iter().any(|key| key.len() < 8) {
+            problems.push("api_key has a key of under 8 characters; use longer ones".to_owned());
+        }
+        problems
+    }
+}
