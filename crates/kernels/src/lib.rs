@@ -2,7 +2,7 @@
 //!
 //! Owns every loop over activations and weights. Keeps true: an output row depends only on its own input
 //! row and the weights. Every sum along K runs in sixteen virtual lanes with fused multiply-add and one
-//! fixed reduction tree ([`lanes`]), and every instruction set runs that same source, so AVX-512, AVX2 and
+//! fixed reduction tree (see `lanes.rs`), and every instruction set runs that same source, so AVX-512, AVX2 and
 //! portable code give equal bits. Does not know models, experts' homes or requests.
 
 pub mod attention;
@@ -16,6 +16,7 @@ mod norm;
 mod pool;
 mod rope;
 mod router;
+mod vector;
 
 pub use convert::{all_finite, from_bf16, to_bf16};
 pub use isa::Isa;

@@ -3,12 +3,11 @@
 //! Keeps true: `y[m, n]` is formed by the sixteen-lane rule along K whatever the number of rows, so one row
 //! alone and the same row among 512 give equal bits.
 
-use crate::isa::per_isa;
-use crate::lanes::{LANES, Lanes, fma, load, reduce};
+use crate::lanes::{LANES, Lanes, reduce};
 use crate::matrix::Elements;
 use crate::pool::Disjoint;
+use crate::vector::{Element, Vector};
 use crate::{Isa, Matrix, Pool};
-use half::bf16;
 
 /// Outputs of one task: 64 bf16 rows of 2,048 are 256 KiB and stay in L2 for all row tiles.
 const TASK_OUTPUTS: usize = 64;
@@ -16,68 +15,64 @@ const TASK_OUTPUTS: usize = 64;
 const TILE_ROWS: usize = 4;
 const TILE_OUTPUTS: usize = 4;
 
-trait Element: Copy {
-    fn load(row: &[Self], at: usize) -> Lanes;
-}
-
-impl Element for f32 {
-    #[inline(always)]
-    fn load(row: &[f32], at: usize) -> Lanes {
-        load(row, at)
-    }
-}
-
-impl Element for bf16 {
-    #[inline(always)]
-    fn load(row: &[bf16], at: usize) -> Lanes {
-        let mut lanes = [0.0; LANES];
-        if at + LANES <= row.len() {
-            let from: &[bf16; LANES] = row[at..at + LANES].try_into().expect("sixteen elements");
-            for lane in 0..LANES {
-                lanes[lane] = f32::from_bits(u32::from(from[lane].to_bits()) << 16);
-            }
-        } else {
-            for (lane, value) in lanes.iter_mut().zip(&row[at..]) {
-                *lane = f32::from_bits(u32::from(value.to_bits()) << 16);
-            }
-        }
-        lanes
-    }
-}
-
 /// `M` input rows against `N` weight rows of length `k`; `sums[m][n]`.
+///
+/// # Safety
+/// The instruction set of `V` is enabled; `x` has `M * k` elements, `w` has `N * k`.
+// Indices, because constant loops over them are what the compiler unrolls into registers.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
-fn tile<T: Element, const M: usize, const N: usize>(x: &[f32], w: &[T], k: usize) -> [[f32; N]; M] {
-    let mut acc = [[[0.0; LANES]; N]; M];
+unsafe fn tile<V: Vector, T: Element, const M: usize, const N: usize>(
+    x: &[f32],
+    w: &[T],
+    k: usize,
+) -> [[f32; N]; M] {
+    assert!(x.len() >= M * k && w.len() >= N * k, "tile [{M}, {N}] of {k}");
     let full = k - k % LANES;
-    let mut at = 0;
-    while at < k {
-        // Loads with a constant length in the full part let the compiler drop the tail test.
-        let end = if at < full { at + LANES } else { k };
-        let mut weights = [[0.0; LANES]; N];
-        for n in 0..N {
-            weights[n] = T::load(&w[n * k..n * k + end], at);
-        }
-        for m in 0..M {
-            let row = load(&x[m * k..m * k + end], at);
+    // SAFETY: `at + LANES <= full <= k` keeps every load within its row; the tail is copied first.
+    unsafe {
+        let mut acc = [[V::zero(); N]; M];
+        let mut at = 0;
+        while at < full {
+            let mut weights = [V::zero(); N];
             for n in 0..N {
-                fma(&mut acc[m][n], &row, &weights[n]);
+                weights[n] = T::load::<V>(w.as_ptr().add(n * k + at));
+            }
+            for m in 0..M {
+                let row = V::load(x.as_ptr().add(m * k + at));
+                for n in 0..N {
+                    acc[m][n] = acc[m][n].fma(row, weights[n]);
+                }
+            }
+            at += LANES;
+        }
+        if full < k {
+            for m in 0..M {
+                let mut row = [0.0; LANES];
+                row[..k - full].copy_from_slice(&x[m * k + full..(m + 1) * k]);
+                for n in 0..N {
+                    let mut weights = [T::default(); LANES];
+                    weights[..k - full].copy_from_slice(&w[n * k + full..(n + 1) * k]);
+                    acc[m][n] = acc[m][n].fma(V::load(row.as_ptr()), T::load::<V>(weights.as_ptr()));
+                }
             }
         }
-        at += LANES;
-    }
-    let mut sums = [[0.0; N]; M];
-    for m in 0..M {
-        for n in 0..N {
-            sums[m][n] = reduce(&acc[m][n]);
+        let mut sums = [[0.0; N]; M];
+        for m in 0..M {
+            for n in 0..N {
+                sums[m][n] = reduce(&acc[m][n].lanes());
+            }
         }
+        sums
     }
-    sums
 }
 
 /// All rows of `x` against the weight rows `first..first + count`; `write` gets columns of y.
+///
+/// # Safety
+/// The instruction set of `V` is enabled.
 #[inline(always)]
-fn columns<T: Element>(
+unsafe fn columns<V: Vector, T: Element>(
     x: &[f32],
     w: &[T],
     k: usize,
@@ -97,11 +92,11 @@ fn columns<T: Element>(
             let w = &w[n * k..(n + tile_outputs) * k];
             match (tile_rows, tile_outputs) {
                 (TILE_ROWS, TILE_OUTPUTS) => {
-                    put(tile::<T, TILE_ROWS, TILE_OUTPUTS>(x, w, k), m, n, y_width, y)
+                    put(unsafe { tile::<V, T, TILE_ROWS, TILE_OUTPUTS>(x, w, k) }, m, n, y_width, y)
                 }
-                (TILE_ROWS, _) => put(tile::<T, TILE_ROWS, 1>(x, w, k), m, n, y_width, y),
-                (_, TILE_OUTPUTS) => put(tile::<T, 1, TILE_OUTPUTS>(x, w, k), m, n, y_width, y),
-                _ => put(tile::<T, 1, 1>(x, w, k), m, n, y_width, y),
+                (TILE_ROWS, _) => put(unsafe { tile::<V, T, TILE_ROWS, 1>(x, w, k) }, m, n, y_width, y),
+                (_, TILE_OUTPUTS) => put(unsafe { tile::<V, T, 1, TILE_OUTPUTS>(x, w, k) }, m, n, y_width, y),
+                _ => put(unsafe { tile::<V, T, 1, 1>(x, w, k) }, m, n, y_width, y),
             }
             n += tile_outputs;
         }
@@ -123,11 +118,59 @@ fn put<const M: usize, const N: usize>(
     }
 }
 
-per_isa! {
-    fn columns_f32(x: &[f32], w: &[f32], k: usize, first: usize, count: usize, width: usize, y: &Disjoint<'_, f32>) = columns::<f32>
-}
-per_isa! {
-    fn columns_bf16(x: &[f32], w: &[bf16], k: usize, first: usize, count: usize, width: usize, y: &Disjoint<'_, f32>) = columns::<bf16>
+/// [`columns`] on a given instruction set.
+#[allow(clippy::too_many_arguments)]
+fn columns_on<T: Element>(
+    isa: Isa,
+    x: &[f32],
+    w: &[T],
+    k: usize,
+    first: usize,
+    count: usize,
+    width: usize,
+    y: &Disjoint<'_, f32>,
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use crate::vector::x86::{Avx2, Avx512};
+        type Y<'a> = Disjoint<'a, f32>;
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+        fn avx512<T: Element>(
+            x: &[f32],
+            w: &[T],
+            k: usize,
+            first: usize,
+            count: usize,
+            width: usize,
+            y: &Y<'_>,
+        ) {
+            // SAFETY: this function enables the set.
+            unsafe { columns::<Avx512, T>(x, w, k, first, count, width, y) }
+        }
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<T: Element>(
+            x: &[f32],
+            w: &[T],
+            k: usize,
+            first: usize,
+            count: usize,
+            width: usize,
+            y: &Y<'_>,
+        ) {
+            // SAFETY: this function enables the set.
+            unsafe { columns::<Avx2, T>(x, w, k, first, count, width, y) }
+        }
+        match isa {
+            // SAFETY: `Isa` values above `Portable` come from run-time detection.
+            Isa::Avx512 => return unsafe { avx512(x, w, k, first, count, width, y) },
+            // SAFETY: as above.
+            Isa::Avx2 => return unsafe { avx2(x, w, k, first, count, width, y) },
+            Isa::Portable => {}
+        }
+    }
+    let _ = isa;
+    // SAFETY: arrays need no instruction set.
+    unsafe { columns::<Lanes, T>(x, w, k, first, count, width, y) }
 }
 
 /// `y = x wᵀ + bias`: `x` is `[m, k]`, `w` is `[n, k]`, `bias` is `[n]`, `y` is `[m, n]`.
@@ -148,8 +191,8 @@ pub fn matmul_on(isa: Isa, x: &[f32], w: &Matrix, bias: Option<&[f32]>, y: &mut 
         let first = task * TASK_OUTPUTS;
         let count = TASK_OUTPUTS.min(n - first);
         match &w.elements {
-            Elements::F32(w) => columns_f32(isa, x, w.elements(), k, first, count, n, &out),
-            Elements::Bf16(w) => columns_bf16(isa, x, w.elements(), k, first, count, n, &out),
+            Elements::F32(w) => columns_on(isa, x, w.elements(), k, first, count, n, &out),
+            Elements::Bf16(w) => columns_on(isa, x, w.elements(), k, first, count, n, &out),
         }
     });
     if let Some(bias) = bias {

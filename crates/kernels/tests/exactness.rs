@@ -1,0 +1,152 @@
+//! The kernels against f64 references, and the promise that no bit depends on batch, threads, instruction set,
+//! chunking or blocks. Random cases come from a fixed generator, so a failure repeats.
+
+use conclave_kernels::attention::{KvLayer, SequenceRows, attend};
+use conclave_kernels::{
+    Isa, Matrix, Pool, RopeTable, Storage, matmul, matmul_on, rms_norm, softmax_in_place, top_k,
+};
+use half::bf16;
+use proptest::prelude::*;
+
+/// Numbers in -1..1 that look random and are always the same.
+fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1_u32 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn bf16_matrix(seed: u64, rows: usize, cols: usize) -> Matrix {
+    let values = numbers(seed, rows * cols).into_iter().map(bf16::from_f32).collect();
+    Matrix::bf16(rows, cols, Storage::owned(values))
+}
+
+fn product(isa: Isa, x: &[f32], w: &Matrix, pool: &Pool) -> Vec<f32> {
+    let mut y = vec![0.0; x.len() / w.cols() * w.rows()];
+    matmul_on(isa, x, w, None, &mut y, pool);
+    y
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn matmul_is_near_f64_and_equal_on_every_instruction_set(
+        m in 1_usize..11, n in 1_usize..80, k in 1_usize..70, seed in 0_u64..1000, narrow: bool,
+    ) {
+        let x = numbers(seed, m * k);
+        let w = if narrow { bf16_matrix(seed + 1, n, k) } else { Matrix::f32(n, k, Storage::owned(numbers(seed + 1, n * k))) };
+        let y = product(Isa::Portable, &x, &w, &Pool::inline());
+        let mut row = vec![0.0; k];
+        for at in 0..m * n {
+            w.row_f32(at % n, &mut row);
+            let truth: f64 = (0..k).map(|i| f64::from(x[at / n * k + i]) * f64::from(row[i])).sum();
+            prop_assert!((f64::from(y[at]) - truth).abs() < 1e-5 * (k as f64).sqrt() + 1e-6);
+        }
+        for isa in Isa::available() {
+            prop_assert!(product(isa, &x, &w, &Pool::inline()) == y, "{isa:?} differs");
+        }
+    }
+
+    #[test]
+    fn a_row_of_a_product_does_not_depend_on_its_batch(m in 1_usize..20, n in 1_usize..70, k in 1_usize..50, seed in 0_u64..1000) {
+        let x = numbers(seed, m * k);
+        let w = bf16_matrix(seed + 1, n, k);
+        let all = product(Isa::best(), &x, &w, &Pool::inline());
+        for row in 0..m {
+            let alone = product(Isa::best(), &x[row * k..(row + 1) * k], &w, &Pool::inline());
+            prop_assert!(alone == all[row * n..(row + 1) * n]);
+        }
+    }
+
+    #[test]
+    fn attention_is_near_the_textbook_and_does_not_depend_on_chunks_or_blocks(
+        len in 1_usize..30, chunk in 1_usize..9, block_size in 1_usize..7, window in prop::option::of(1_usize..12), seed in 0_u64..1000,
+    ) {
+        let (heads, kv_heads, dim) = (4, 2, 6);
+        let q = numbers(seed, len * heads * dim);
+        let (k, v) = (numbers(seed + 1, len * kv_heads * dim), numbers(seed + 2, len * kv_heads * dim));
+        let run = |block_size: usize, chunk: usize, blocks: Vec<u32>| {
+            let mut kv = KvLayer::new(blocks.len(), block_size, kv_heads, dim);
+            let mut out = Vec::new();
+            for start in (0..len).step_by(chunk) {
+                let rows = chunk.min(len - start);
+                let part = |from: &[f32], width: usize| from[start * width..(start + rows) * width].to_vec();
+                let sequence = [SequenceRows { start, len: rows, block_table: &blocks }];
+                kv.write(&part(&k, kv_heads * dim), &part(&v, kv_heads * dim), &sequence);
+                let mut y = vec![0.0; rows * heads * dim];
+                attend(&part(&q, heads * dim), heads, &kv, &sequence, window, 0.4, &mut y, &Pool::inline());
+                out.extend(y);
+            }
+            out
+        };
+        let whole = run(len, len, vec![0]);
+        let blocks = len.div_ceil(block_size) as u32;
+        prop_assert!(run(block_size, chunk, (0..blocks).rev().collect()) == whole);
+        for (row, head, d) in (0..len).flat_map(|r| (0..heads).map(move |h| (r, h))).map(|(r, h)| (r, h, (r + h) % dim)) {
+            let first = window.map_or(0, |window| (row + 1).saturating_sub(window));
+            let key = |p: usize, i: usize| p * kv_heads * dim + head / 2 * dim + i;
+            let score = |p: usize| -> f64 {
+                (0..dim).map(|i| f64::from(q[(row * heads + head) * dim + i]) * f64::from(k[key(p, i)])).sum::<f64>() * 0.4
+            };
+            let weights: Vec<f64> = (first..=row).map(|p| score(p).exp()).collect();
+            let truth: f64 = (first..=row).zip(&weights).map(|(p, w)| w * f64::from(v[key(p, d)])).sum::<f64>()
+                / weights.iter().sum::<f64>();
+            prop_assert!((f64::from(whole[(row * heads + head) * dim + d]) - truth).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_product() {
+    let x = numbers(3, 24 * 300);
+    let w = bf16_matrix(4, 500, 300);
+    let one = product(Isa::best(), &x, &w, &Pool::inline());
+    for threads in 2..=8 {
+        assert!(product(Isa::best(), &x, &w, &Pool::new(threads)) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_bias_is_added_to_every_row() {
+    let w = Matrix::f32(2, 1, Storage::owned(vec![1.0, 2.0]));
+    let mut y = vec![0.0; 4];
+    matmul(&[1.0, 10.0], &w, Some(&[0.5, -0.5]), &mut y, &Pool::inline());
+    assert_eq!(y, [1.5, 1.5, 10.5, 19.5]);
+}
+
+#[test]
+fn a_norm_makes_the_mean_square_one() {
+    let mut x = numbers(5, 37);
+    rms_norm(&mut x, &[1.0; 37], 0.0);
+    let mean: f32 = x.iter().map(|v| v * v).sum::<f32>() / 37.0;
+    assert!((mean - 1.0).abs() < 1e-5, "{mean}");
+}
+
+#[test]
+fn rotation_keeps_lengths_and_depends_on_the_distance_only() {
+    let rope = RopeTable::new(8, 10_000.0, 64);
+    let (q, k) = (numbers(6, 8), numbers(7, 8));
+    let dot_at = |p: u32, s: u32| {
+        let (mut q, mut k) = (q.clone(), k.clone());
+        rope.apply(&mut q, &[p]);
+        rope.apply(&mut k, &[s]);
+        q.iter().zip(&k).map(|(a, b)| a * b).sum::<f32>()
+    };
+    assert!((dot_at(9, 4) - dot_at(41, 36)).abs() < 1e-5);
+}
+
+#[test]
+fn softmax_sums_to_one_and_the_best_come_first() {
+    let mut row = numbers(8, 33);
+    softmax_in_place(&mut row);
+    assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    let best = top_k(&row, 5).unwrap();
+    assert!(best.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+    assert_eq!(top_k(&[1.0, 3.0, 3.0, 3.0], 2), Some(vec![(1, 3.0), (2, 3.0)]));
+    assert_eq!(top_k(&[1.0, f32::NAN], 1), None);
+}
