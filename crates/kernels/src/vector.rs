@@ -12,6 +12,8 @@ use half::bf16;
 /// Methods may be called only where the instruction set is enabled, with pointers to sixteen elements.
 pub(crate) trait Vector: Copy {
     unsafe fn zero() -> Self;
+    /// `value` in every lane.
+    unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     /// Widens exactly.
     unsafe fn load_bf16(from: *const bf16) -> Self;
@@ -47,6 +49,10 @@ impl Vector for Lanes {
     #[inline(always)]
     unsafe fn zero() -> Self {
         [0.0; LANES]
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        [value; LANES]
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -88,6 +94,10 @@ pub(crate) mod x86 {
             unsafe { Self(_mm512_setzero_ps()) }
         }
         #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            unsafe { Self(_mm512_set1_ps(value)) }
+        }
+        #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
             unsafe { Self(_mm512_loadu_ps(from)) }
         }
@@ -118,6 +128,10 @@ pub(crate) mod x86 {
         #[inline(always)]
         unsafe fn zero() -> Self {
             unsafe { Self(_mm256_setzero_ps(), _mm256_setzero_ps()) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            unsafe { Self(_mm256_set1_ps(value), _mm256_set1_ps(value)) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
