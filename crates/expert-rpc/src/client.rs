@@ -1,0 +1,186 @@
+//! The client: a node's experts as an `ExpertBackend`, over one connection per lane.
+//!
+//! Keeps true: a call ends with its answer, or with `Unreachable` the moment its connection is lost; dropping
+//! a call cancels it at the node; a lost connection is opened again in the background.
+
+use crate::{CONNECTION_WINDOW, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
+use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, Lane};
+use conclave_proto::convert::expert as convert;
+use conclave_proto::expert::experts_client::ExpertsClient;
+use conclave_proto::expert::{ExpertReply, ExpertRequest};
+use dashmap::DashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataValue;
+use tonic::transport::Endpoint;
+
+/// Calls that may wait for the connection to take them.
+const CALLS_MAX: usize = 64;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pauses between attempts to connect: doubled from the first to the last.
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_LAST: Duration = Duration::from_secs(1);
+
+type Waiting = DashMap<u64, oneshot::Sender<ExpertReply>>;
+
+/// One connection, opened again whenever it is lost.
+struct Connection {
+    /// Where calls go; `None` while there is no connection.
+    calls: watch::Receiver<Option<mpsc::Sender<ExpertRequest>>>,
+    waiting: Arc<Waiting>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Connection {
+    fn open(endpoint: Endpoint, lane: &'static str) -> Self {
+        let (sender, calls) = watch::channel(None);
+        let waiting = Arc::new(Waiting::new());
+        let task = tokio::spawn(keep_open(endpoint, lane, sender, waiting.clone()));
+        Self { calls, waiting, task }
+    }
+}
+
+async fn keep_open(
+    endpoint: Endpoint,
+    lane: &'static str,
+    calls: watch::Sender<Option<mpsc::Sender<ExpertRequest>>>,
+    waiting: Arc<Waiting>,
+) {
+    let mut pause = RETRY_FIRST;
+    loop {
+        match stream(&endpoint, lane, &calls, &waiting).await {
+            Ok(()) => pause = RETRY_FIRST,
+            Err(error) => {
+                tracing::debug!(node = %endpoint.uri(), lane, error = %error, "no connection; trying again");
+                pause = (pause * 2).min(RETRY_LAST);
+            }
+        }
+        // First no new calls, then the old ones fail: dropping a sender wakes its caller.
+        calls.send_replace(None);
+        waiting.clear();
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Opens one stream and hands out replies until it ends.
+async fn stream(
+    endpoint: &Endpoint,
+    lane: &'static str,
+    calls: &watch::Sender<Option<mpsc::Sender<ExpertRequest>>>,
+    waiting: &Waiting,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let channel = endpoint.connect().await?;
+    let mut client = ExpertsClient::new(channel)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let (sender, receiver) = mpsc::channel(CALLS_MAX);
+    let mut request = tonic::Request::new(ReceiverStream::new(receiver));
+    request.metadata_mut().insert(LANE_KEY, MetadataValue::from_static(lane));
+    let mut replies = client.run(request).await?.into_inner();
+    calls.send_replace(Some(sender));
+    while let Some(Ok(reply)) = replies.next().await {
+        // A call that was dropped no longer waits.
+        if let Some((_, caller)) = waiting.remove(&reply.call_id) {
+            let _ = caller.send(reply);
+        }
+    }
+    Ok(())
+}
+
+/// The experts of one node.
+pub struct GrpcExperts {
+    address: String,
+    decode: Connection,
+    prefill: Connection,
+    next_call: AtomicU64,
+}
+
+/// Tells the node that a call is no longer wanted, unless it was answered.
+struct CancelOnDrop<'a> {
+    connection: &'a Connection,
+    calls: mpsc::Sender<ExpertRequest>,
+    call_id: u64,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.connection.waiting.remove(&self.call_id).is_some() {
+            let cancel = ExpertRequest { call_id: self.call_id, cancel: true, ..ExpertRequest::default() };
+            // With a full queue the node computes in vain, which is allowed.
+            let _ = self.calls.try_send(cancel);
+        }
+    }
+}
+
+impl GrpcExperts {
+    /// The node at `address` (`host:port`); connects in the background, on the current runtime.
+    ///
+    /// - Errors: the address is no address.
+    pub fn new(address: &str) -> Result<Self, ExpertError> {
+        let bad = |error| ExpertError::Unreachable(format!("`{address}` is no host:port: {error}"));
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(bad)?
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW);
+        Ok(Self {
+            address: address.to_owned(),
+            decode: Connection::open(endpoint.clone(), "decode"),
+            prefill: Connection::open(endpoint, "prefill"),
+            next_call: AtomicU64::new(1),
+        })
+    }
+
+    /// Waits until both lanes are connected.
+    pub async fn connected(&self) {
+        for connection in [&self.decode, &self.prefill] {
+            // The sender lives as long as the connection's task, which `self` keeps.
+            let _ = connection.calls.clone().wait_for(Option::is_some).await;
+        }
+    }
+
+    async fn call(&self, batch: ExpertBatch) -> Result<conclave_expert::ExpertOutput, ExpertError> {
+        let connection = match batch.lane {
+            Lane::Decode => &self.decode,
+            Lane::Prefill => &self.prefill,
+        };
+        let lost = || ExpertError::Unreachable(format!("the connection to {} is down", self.address));
+        let calls = connection.calls.borrow().clone().ok_or_else(lost)?;
+        let call_id = self.next_call.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        connection.waiting.insert(call_id, sender);
+        let guard = CancelOnDrop { connection, calls, call_id };
+        // Sending fails, and waiting ends, when the connection is lost; the caller then asks another home.
+        guard.calls.send(convert::request(call_id, &batch)).await.map_err(|_| lost())?;
+        // A call entered after the connection was cleared would wait for ever. The channel is taken down before
+        // that clearing, so seeing it still there means that the clearing is yet to come and finds this call.
+        if !connection.calls.borrow().as_ref().is_some_and(|now| now.same_channel(&guard.calls)) {
+            return Err(lost());
+        }
+        let answer = async { answer.await.map_err(|_| lost()) };
+        let reply = match batch.deadline {
+            Some(deadline) => tokio::time::timeout(deadline, answer)
+                .await
+                .map_err(|_| ExpertError::Deadline(deadline))??,
+            None => answer.await?,
+        };
+        convert::output(reply, &convert::Asked::from(&batch))
+    }
+}
+
+impl ExpertBackend for GrpcExperts {
+    fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_> {
+        Box::pin(self.call(batch))
+    }
+}

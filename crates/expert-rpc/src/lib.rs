@@ -1,0 +1,19 @@
+//! Client and server of the expert protocol, side by side.
+//!
+//! Keeps true: the client over the server over a backend answers exactly as that backend, bit for bit; a lost
+//! connection fails its calls at once and comes back by itself. Knows no placement and no request.
+
+mod client;
+mod server;
+
+pub use client::GrpcExperts;
+pub use server::ExpertService;
+
+/// Largest message: 4,096 rows of width 8,192 to eight experts each, in bf16, and some room.
+const MESSAGE_BYTES_MAX: usize = 640 << 20;
+/// HTTP/2 windows: the defaults of 64 KiB make a large batch wait for round trips.
+const STREAM_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 64 << 20;
+const FRAME_SIZE: u32 = 1 << 20;
+/// The metadata key that names a stream's lane.
+const LANE_KEY: &str = "conclave-lane";

@@ -1,0 +1,100 @@
+//! The server: answers calls of many streams from one backend. Keeps true: every call gets one reply, unless
+//! it was cancelled; calls of one stream run side by side.
+
+use crate::{CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
+use conclave_expert::{ExpertBackend, Lane};
+use conclave_proto::convert::expert as convert;
+use conclave_proto::expert::experts_server::{Experts, ExpertsServer};
+use conclave_proto::expert::{ExpertReply, ExpertRequest};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+/// Replies that may wait for a slow reader before its calls wait.
+const REPLIES_MAX: usize = 64;
+
+/// The expert protocol over a backend.
+pub struct ExpertService<B> {
+    backend: Arc<B>,
+}
+
+impl<B: ExpertBackend> ExpertService<B> {
+    /// Serves `backend`.
+    pub fn new(backend: Arc<B>) -> Self {
+        Self { backend }
+    }
+
+    /// Answers on `listener` until `shutdown` resolves.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), tonic::transport::Error> {
+        let service = ExpertsServer::new(self)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let incoming = TcpListenerStream::new(listener).map(|stream| {
+            stream.inspect(|stream| {
+                // Small replies must not wait for more.
+                let _ = stream.set_nodelay(true);
+            })
+        });
+        tonic::transport::Server::builder()
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(FRAME_SIZE)
+            // tonic's own default would lift hyper's bound.
+            .max_concurrent_streams(64)
+            .add_service(service)
+            .serve_with_incoming_shutdown(incoming, shutdown)
+            .await
+    }
+}
+
+#[tonic::async_trait]
+impl<B: ExpertBackend> Experts for ExpertService<B> {
+    type RunStream = Pin<Box<dyn Stream<Item = Result<ExpertReply, Status>> + Send>>;
+
+    async fn run(
+        &self,
+        request: Request<Streaming<ExpertRequest>>,
+    ) -> Result<Response<Self::RunStream>, Status> {
+        let prefill = request.metadata().get(LANE_KEY).is_some_and(|lane| lane == "prefill");
+        let lane = if prefill { Lane::Prefill } else { Lane::Decode };
+        let mut calls = request.into_inner();
+        let (replies, receiver) = mpsc::channel(REPLIES_MAX);
+        let backend = self.backend.clone();
+        tokio::spawn(async move {
+            let mut running: HashMap<u64, AbortHandle> = HashMap::new();
+            while let Some(Ok(message)) = calls.next().await {
+                let call_id = message.call_id;
+                if message.cancel {
+                    if let Some(call) = running.remove(&call_id) {
+                        call.abort();
+                    }
+                    continue;
+                }
+                running.retain(|_, call| !call.is_finished());
+                let (backend, replies) = (backend.clone(), replies.clone());
+                let call = tokio::spawn(async move {
+                    let result = match convert::batch(message, lane) {
+                        Ok(batch) => backend.run(batch).await,
+                        Err(error) => Err(error),
+                    };
+                    // A caller that is gone needs no reply.
+                    let _ = replies.send(Ok(convert::reply(call_id, result))).await;
+                });
+                running.insert(call_id, call.abort_handle());
+            }
+            // The stream is over, so nobody waits for what still runs.
+            running.into_values().for_each(|call| call.abort());
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}

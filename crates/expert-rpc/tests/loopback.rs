@@ -1,0 +1,147 @@
+//! The client over the server over `LocalExperts`, on loopback, against `LocalExperts` itself.
+
+use conclave_expert::{
+    ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertRows, Lane, LocalExperts, RowDtype, Rows,
+};
+use conclave_expert_rpc::{ExpertService, GrpcExperts};
+use conclave_kernels::Pool;
+use conclave_model::{DtypeChoice, Manifest, ModelFolder};
+use conclave_types::{Digest, ExpertIdx, ExpertKey, LayerIdx, ModelDigest, PlacementEpoch};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+fn experts(held: u32) -> (LocalExperts, ModelDigest, usize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/qwen3_moe/tied");
+    let folder = ModelFolder::open(&path, DtypeChoice::Auto).unwrap();
+    let manifest = Manifest::compute(&folder).unwrap();
+    let keys = folder.spec.expert_keys().filter(|key: &ExpertKey| key.expert.0 < held);
+    let local = LocalExperts::load(&folder, &manifest, keys, Arc::new(Pool::inline())).unwrap();
+    (local, manifest.model_digest(&folder), folder.spec.hidden)
+}
+
+fn call(model: ModelDigest, width: usize, layer: u32, lane: Lane, dtype: RowDtype) -> ExpertBatch {
+    let rows = 3 + layer as usize;
+    let values: Vec<f32> = (0..rows * width).map(|i| (i as f32 * 0.37).sin()).collect();
+    ExpertBatch {
+        model,
+        epoch: PlacementEpoch(1),
+        layer: LayerIdx(layer),
+        lane,
+        deadline: None,
+        rows: Rows::from_f32(dtype, width, &values),
+        experts: vec![
+            ExpertRows { expert: ExpertIdx(0), rows: vec![0, 2] },
+            ExpertRows { expert: ExpertIdx(3), rows: vec![1] },
+        ],
+        traceparent: String::new(),
+    }
+}
+
+async fn serve<B: ExpertBackend>(backend: Arc<B>, at: &str) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind(at).await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(async move {
+        ExpertService::new(backend).serve(listener, std::future::pending()).await.unwrap();
+    });
+    (address, server)
+}
+
+#[tokio::test]
+async fn remote_experts_answer_bit_for_bit_as_local_ones() {
+    let (local, model, width) = experts(8);
+    let local = Arc::new(local);
+    let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
+    let remote = GrpcExperts::new(&address).unwrap();
+    remote.connected().await;
+    for layer in 0..3 {
+        for (lane, dtype) in [(Lane::Decode, RowDtype::Bf16), (Lane::Prefill, RowDtype::F32)] {
+            let call = call(model, width, layer, lane, dtype);
+            let expected = local.run(call.clone()).await.unwrap().rows;
+            assert_eq!(remote.run(call).await.unwrap().rows, expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_calls_at_once_each_get_their_own_answer() {
+    let (local, model, width) = experts(8);
+    let local = Arc::new(local);
+    let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
+    let remote = GrpcExperts::new(&address).unwrap();
+    remote.connected().await;
+    let calls = (0..60).map(|i| call(model, width, i % 3, Lane::Decode, RowDtype::F32));
+    let answers = futures::future::join_all(calls.map(|call| remote.run(call))).await;
+    for (at, answer) in answers.into_iter().enumerate() {
+        let expected =
+            local.run(call(model, width, at as u32 % 3, Lane::Decode, RowDtype::F32)).await.unwrap();
+        assert_eq!(answer.unwrap().rows, expected.rows);
+    }
+}
+
+#[tokio::test]
+async fn refusals_come_back_as_the_values_they_are() {
+    let (local, model, width) = experts(2);
+    let (address, _server) = serve(Arc::new(local), "127.0.0.1:0").await;
+    let remote = GrpcExperts::new(&address).unwrap();
+    remote.connected().await;
+    let good = call(model, width, 1, Lane::Decode, RowDtype::F32);
+    let not_held = ExpertError::NotHeld { layer: LayerIdx(1), experts: vec![ExpertIdx(3)] };
+    assert_eq!(remote.run(good.clone()).await, Err(not_held));
+    let other = Digest([1; 32]);
+    let wrong = remote.run(ExpertBatch { model: other, ..good.clone() }).await;
+    assert_eq!(wrong, Err(ExpertError::WrongModel { have: model, want: other }));
+    let mut broken = good;
+    broken.experts[0].rows = vec![99];
+    assert!(matches!(remote.run(broken).await, Err(ExpertError::Protocol(_))));
+}
+
+/// Never answers.
+struct Silent;
+
+impl ExpertBackend for Silent {
+    fn run(&self, _batch: ExpertBatch) -> ExpertFuture<'_> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_silent_node_is_given_up_at_the_deadline() {
+    let (address, _server) = serve(Arc::new(Silent), "127.0.0.1:0").await;
+    let remote = GrpcExperts::new(&address).unwrap();
+    remote.connected().await;
+    let deadline = Duration::from_millis(30);
+    let late =
+        ExpertBatch { deadline: Some(deadline), ..call(Digest([0; 32]), 4, 0, Lane::Decode, RowDtype::F32) };
+    assert_eq!(remote.run(late).await, Err(ExpertError::Deadline(deadline)));
+}
+
+#[test]
+fn a_killed_node_fails_its_calls_at_once_and_is_found_again_when_it_returns() {
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let ours = runtime();
+    // The node has a runtime of its own, so that dropping it closes every connection as a kill would.
+    let node = runtime();
+    let (address, _server) = node.block_on(serve(Arc::new(Silent), "127.0.0.1:0"));
+    ours.block_on(async {
+        let remote = Arc::new(GrpcExperts::new(&address).unwrap());
+        remote.connected().await;
+        let (local, model, width) = experts(8);
+        let good = call(model, width, 0, Lane::Decode, RowDtype::F32);
+        let waiting = tokio::spawn({
+            let (remote, good) = (remote.clone(), good.clone());
+            async move { remote.run(good).await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        node.shutdown_background();
+        let lost =
+            tokio::time::timeout(Duration::from_secs(5), waiting).await.expect("the call ends by itself");
+        assert!(matches!(lost.unwrap(), Err(ExpertError::Unreachable(_))));
+        let local = Arc::new(local);
+        let (_, _server) = serve(local.clone(), &address).await;
+        remote.connected().await;
+        assert_eq!(remote.run(good.clone()).await.unwrap().rows, local.run(good).await.unwrap().rows);
+    });
+}

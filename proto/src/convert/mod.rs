@@ -1,0 +1,3 @@
+//! Conversions between messages and domain types: one file per protocol.
+
+pub mod expert;
