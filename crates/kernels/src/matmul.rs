@@ -67,7 +67,7 @@ unsafe fn tile<V: Vector, T: Element, const M: usize, const N: usize>(
     }
 }
 
-/// All rows of `x` against the weight rows `first..first + count`; `write` gets columns of y.
+/// All rows of `x` against the weight rows `first..first + count`, into the same columns of `y`.
 ///
 /// # Safety
 /// The instruction set of `V` is enabled.
