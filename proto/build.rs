@@ -1,7 +1,7 @@
 //! Compiles the protocols with protox, so that no machine needs protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["schema/expert.proto"];
+    let files = ["schema/expert.proto", "schema/coordinator.proto"];
     for file in files {
         println!("cargo:rerun-if-changed={file}");
     }

@@ -1,4 +1,4 @@
-//! Generated messages of the expert protocol and their conversions to domain types.
+//! Generated messages of both protocols and their conversions to domain types.
 //!
 //! Keeps true: outside `convert` nobody reads a generated field whose value needs checking. Knows no socket.
 
@@ -8,4 +8,11 @@ pub mod expert {
     tonic::include_proto!("conclave.expert.v1");
 }
 
+/// The coordinators' protocol, as generated.
+#[allow(missing_docs, clippy::all, unreachable_pub)]
+pub mod coordinator {
+    tonic::include_proto!("conclave.coordinator.v1");
+}
+
+pub mod auth;
 pub mod convert;

@@ -5,6 +5,7 @@
 
 use crate::{CONNECTION_WINDOW, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, Lane};
+use conclave_proto::auth::ClusterToken;
 use conclave_proto::convert::expert as convert;
 use conclave_proto::expert::experts_client::ExpertsClient;
 use conclave_proto::expert::{ExpertReply, ExpertRequest};
@@ -42,23 +43,24 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    fn open(endpoint: Endpoint, lane: &'static str) -> Self {
+    fn open(endpoint: Endpoint, token: ClusterToken, lane: &'static str) -> Self {
         let (sender, calls) = watch::channel(None);
         let waiting = Arc::new(Waiting::new());
-        let task = tokio::spawn(keep_open(endpoint, lane, sender, waiting.clone()));
+        let task = tokio::spawn(keep_open(endpoint, token, lane, sender, waiting.clone()));
         Self { calls, waiting, task }
     }
 }
 
 async fn keep_open(
     endpoint: Endpoint,
+    token: ClusterToken,
     lane: &'static str,
     calls: watch::Sender<Option<mpsc::Sender<ExpertRequest>>>,
     waiting: Arc<Waiting>,
 ) {
     let mut pause = RETRY_FIRST;
     loop {
-        match stream(&endpoint, lane, &calls, &waiting).await {
+        match stream(&endpoint, &token, lane, &calls, &waiting).await {
             Ok(()) => pause = RETRY_FIRST,
             Err(error) => {
                 tracing::debug!(node = %endpoint.uri(), lane, error = %error, "no connection; trying again");
@@ -75,12 +77,13 @@ async fn keep_open(
 /// Opens one stream and hands out replies until it ends.
 async fn stream(
     endpoint: &Endpoint,
+    token: &ClusterToken,
     lane: &'static str,
     calls: &watch::Sender<Option<mpsc::Sender<ExpertRequest>>>,
     waiting: &Waiting,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let channel = endpoint.connect().await?;
-    let mut client = ExpertsClient::new(channel)
+    let mut client = ExpertsClient::with_interceptor(channel, token.sender())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let (sender, receiver) = mpsc::channel(CALLS_MAX);
@@ -123,10 +126,11 @@ impl Drop for CancelOnDrop<'_> {
 }
 
 impl GrpcExperts {
-    /// The node at `address` (`host:port`); connects in the background, on the current runtime.
+    /// The node at `address` (`host:port`), called with `token`; connects in the background, on the current
+    /// runtime.
     ///
     /// - Errors: the address is no address.
-    pub fn new(address: &str) -> Result<Self, ExpertError> {
+    pub fn new(address: &str, token: &ClusterToken) -> Result<Self, ExpertError> {
         let bad = |error| ExpertError::Unreachable(format!("`{address}` is no host:port: {error}"));
         let endpoint = Endpoint::from_shared(format!("http://{address}"))
             .map_err(bad)?
@@ -136,10 +140,15 @@ impl GrpcExperts {
             .initial_connection_window_size(CONNECTION_WINDOW);
         Ok(Self {
             address: address.to_owned(),
-            decode: Connection::open(endpoint.clone(), "decode"),
-            prefill: Connection::open(endpoint, "prefill"),
+            decode: Connection::open(endpoint.clone(), token.clone(), "decode"),
+            prefill: Connection::open(endpoint, token.clone(), "prefill"),
             next_call: AtomicU64::new(1),
         })
+    }
+
+    /// Whether both lanes are connected now.
+    pub fn is_connected(&self) -> bool {
+        [&self.decode, &self.prefill].iter().all(|connection| connection.calls.borrow().is_some())
     }
 
     /// Waits until both lanes are connected.

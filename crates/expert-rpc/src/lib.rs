@@ -7,6 +7,7 @@ mod client;
 mod server;
 
 pub use client::GrpcExperts;
+pub use conclave_proto::auth::ClusterToken;
 pub use server::ExpertService;
 
 /// Largest message: 4,096 rows of width 8,192 to eight experts each, in bf16, and some room.

@@ -3,6 +3,7 @@
 
 use crate::{CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
 use conclave_expert::{ExpertBackend, Lane};
+use conclave_proto::auth::ClusterToken;
 use conclave_proto::convert::expert as convert;
 use conclave_proto::expert::experts_server::{Experts, ExpertsServer};
 use conclave_proto::expert::{ExpertReply, ExpertRequest};
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_stream::{Stream, StreamExt};
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Replies that may wait for a slow reader before its calls wait.
@@ -22,12 +24,13 @@ const REPLIES_MAX: usize = 64;
 /// The expert protocol over a backend.
 pub struct ExpertService<B> {
     backend: Arc<B>,
+    token: ClusterToken,
 }
 
 impl<B: ExpertBackend> ExpertService<B> {
-    /// Serves `backend`.
-    pub fn new(backend: Arc<B>) -> Self {
-        Self { backend }
+    /// Serves `backend` to callers that send `token`.
+    pub fn new(backend: Arc<B>, token: ClusterToken) -> Self {
+        Self { backend, token }
     }
 
     /// Answers on `listener` until `shutdown` resolves.
@@ -36,9 +39,11 @@ impl<B: ExpertBackend> ExpertService<B> {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error> {
+        let checker = self.token.checker();
         let service = ExpertsServer::new(self)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let service = InterceptedService::new(service, checker);
         let incoming = TcpListenerStream::new(listener).map(|stream| {
             stream.inspect(|stream| {
                 // Small replies must not wait for more.

@@ -3,7 +3,7 @@
 use conclave_expert::{
     ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertRows, Lane, LocalExperts, RowDtype, Rows,
 };
-use conclave_expert_rpc::{ExpertService, GrpcExperts};
+use conclave_expert_rpc::{ClusterToken, ExpertService, GrpcExperts};
 use conclave_kernels::Pool;
 use conclave_model::{DtypeChoice, Manifest, ModelFolder};
 use conclave_types::{Digest, ExpertIdx, ExpertKey, LayerIdx, ModelDigest, PlacementEpoch};
@@ -43,7 +43,10 @@ async fn serve<B: ExpertBackend>(backend: Arc<B>, at: &str) -> (String, tokio::t
     let listener = TcpListener::bind(at).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let server = tokio::spawn(async move {
-        ExpertService::new(backend).serve(listener, std::future::pending()).await.unwrap();
+        ExpertService::new(backend, ClusterToken::default())
+            .serve(listener, std::future::pending())
+            .await
+            .unwrap();
     });
     (address, server)
 }
@@ -53,7 +56,7 @@ async fn remote_experts_answer_bit_for_bit_as_local_ones() {
     let (local, model, width) = experts(8);
     let local = Arc::new(local);
     let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address).unwrap();
+    let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
     remote.connected().await;
     for layer in 0..3 {
         for (lane, dtype) in [(Lane::Decode, RowDtype::Bf16), (Lane::Prefill, RowDtype::F32)] {
@@ -69,7 +72,7 @@ async fn many_calls_at_once_each_get_their_own_answer() {
     let (local, model, width) = experts(8);
     let local = Arc::new(local);
     let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address).unwrap();
+    let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
     remote.connected().await;
     let calls = (0..60).map(|i| call(model, width, i % 3, Lane::Decode, RowDtype::F32));
     let answers = futures::future::join_all(calls.map(|call| remote.run(call))).await;
@@ -84,7 +87,7 @@ async fn many_calls_at_once_each_get_their_own_answer() {
 async fn refusals_come_back_as_the_values_they_are() {
     let (local, model, width) = experts(2);
     let (address, _server) = serve(Arc::new(local), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address).unwrap();
+    let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
     remote.connected().await;
     let good = call(model, width, 1, Lane::Decode, RowDtype::F32);
     let not_held = ExpertError::NotHeld { layer: LayerIdx(1), experts: vec![ExpertIdx(3)] };
@@ -109,7 +112,7 @@ impl ExpertBackend for Silent {
 #[tokio::test]
 async fn a_silent_node_is_given_up_at_the_deadline() {
     let (address, _server) = serve(Arc::new(Silent), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address).unwrap();
+    let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
     remote.connected().await;
     let deadline = Duration::from_millis(30);
     let late =
@@ -126,7 +129,7 @@ fn a_killed_node_fails_its_calls_at_once_and_is_found_again_when_it_returns() {
     let node = runtime();
     let (address, _server) = node.block_on(serve(Arc::new(Silent), "127.0.0.1:0"));
     ours.block_on(async {
-        let remote = Arc::new(GrpcExperts::new(&address).unwrap());
+        let remote = Arc::new(GrpcExperts::new(&address, &ClusterToken::default()).unwrap());
         remote.connected().await;
         let (local, model, width) = experts(8);
         let good = call(model, width, 0, Lane::Decode, RowDtype::F32);

@@ -6,13 +6,16 @@ use conclave_kernels::{Pool, all_finite};
 use conclave_model::{ExpertFfn, Manifest, ModelError, ModelFolder};
 use conclave_types::{Bytes, ExpertIdx, ExpertKey, ModelDigest};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
+
+type Experts = BTreeMap<ExpertKey, Arc<ExpertFfn>>;
 
 /// Loaded experts of one model.
 pub struct LocalExperts {
     model: ModelDigest,
-    experts: BTreeMap<ExpertKey, ExpertFfn>,
+    /// Swapped as a whole: a running call keeps the experts that it began with.
+    experts: RwLock<Arc<Experts>>,
     pool: Arc<Pool>,
 }
 
@@ -24,29 +27,55 @@ impl LocalExperts {
         keys: impl IntoIterator<Item = ExpertKey>,
         pool: Arc<Pool>,
     ) -> Result<Self, ModelError> {
-        let load = |key| Ok((key, ExpertFfn::load(folder, manifest, key)?));
-        let experts = keys.into_iter().map(load).collect::<Result<_, ModelError>>()?;
-        Ok(Self { model: manifest.model_digest(folder), experts, pool })
+        let empty = RwLock::new(Arc::new(Experts::new()));
+        let local = Self { model: manifest.model_digest(folder), experts: empty, pool };
+        keys.into_iter().try_for_each(|key| local.add(folder, manifest, key))?;
+        Ok(local)
+    }
+
+    /// Loads one more expert of the same folder, verified like the others; held ones are not loaded again.
+    pub fn add(&self, folder: &ModelFolder, manifest: &Manifest, key: ExpertKey) -> Result<(), ModelError> {
+        if self.experts().contains_key(&key) {
+            return Ok(());
+        }
+        let expert = Arc::new(ExpertFfn::load(folder, manifest, key)?);
+        self.swap(|experts| drop(experts.insert(key, expert)));
+        Ok(())
+    }
+
+    /// Lets go of `keys`. Calls that run end with them.
+    pub fn release(&self, keys: &BTreeSet<ExpertKey>) {
+        self.swap(|experts| experts.retain(|key, _| !keys.contains(key)));
+    }
+
+    fn swap(&self, change: impl FnOnce(&mut Experts)) {
+        let mut experts = self.experts.write().expect("no panic holds this lock");
+        let mut next = Experts::clone(&experts);
+        change(&mut next);
+        *experts = Arc::new(next);
+    }
+
+    fn experts(&self) -> Arc<Experts> {
+        self.experts.read().expect("no panic holds this lock").clone()
     }
 
     /// What is loaded.
     pub fn held(&self) -> BTreeSet<ExpertKey> {
-        self.experts.keys().copied().collect()
+        self.experts().keys().copied().collect()
     }
 
     /// Bytes of the loaded weights.
     pub fn bytes(&self) -> Bytes {
-        self.experts.values().map(ExpertFfn::bytes).sum()
+        self.experts().values().map(|expert| expert.bytes()).sum()
     }
 
-    fn check(&self, batch: &ExpertBatch) -> Result<(), ExpertError> {
+    fn check(&self, experts: &Experts, batch: &ExpertBatch) -> Result<(), ExpertError> {
         if batch.model != self.model {
             return Err(ExpertError::WrongModel { have: self.model, want: batch.model });
         }
         batch.check()?;
-        let held = |expert: &ExpertIdx| {
-            self.experts.contains_key(&ExpertKey { layer: batch.layer, expert: *expert })
-        };
+        let held =
+            |expert: &ExpertIdx| experts.contains_key(&ExpertKey { layer: batch.layer, expert: *expert });
         let missing: Vec<ExpertIdx> = batch.experts.iter().map(|e| e.expert).filter(|e| !held(e)).collect();
         if missing.is_empty() {
             Ok(())
@@ -61,7 +90,9 @@ impl LocalExperts {
     /// answers is 0: the caller knows how long they waited.
     pub fn run_merged(&self, batches: &[&ExpertBatch]) -> Vec<Result<ExpertOutput, ExpertError>> {
         let started = Instant::now();
-        let checks: Vec<Result<(), ExpertError>> = batches.iter().map(|batch| self.check(batch)).collect();
+        let experts = self.experts();
+        let checks: Vec<Result<(), ExpertError>> =
+            batches.iter().map(|batch| self.check(&experts, batch)).collect();
         // expert -> (call, position of the expert in the call) in order of calls.
         let mut groups: BTreeMap<ExpertKey, Vec<(usize, usize)>> = BTreeMap::new();
         let mut inputs = Vec::with_capacity(batches.len());
@@ -91,7 +122,7 @@ impl LocalExperts {
                     );
                 }
             }
-            let answers = self.experts[&key].run(&rows, &self.pool);
+            let answers = experts[&key].run(&rows, &self.pool);
             let mut taken = 0;
             for (call, at) in members {
                 let batch = batches[call];

@@ -18,6 +18,10 @@ mod rope;
 mod router;
 mod vector;
 
+/// The numerics class: kernels of one class give the same bits, on whatever instruction set. Changed with every
+/// change of an order of summation.
+pub const NUMERICS: &str = "lanes16-v1";
+
 pub use convert::{all_finite, from_bf16, to_bf16};
 pub use isa::Isa;
 pub use matmul::{matmul, matmul_on};

@@ -1,0 +1,142 @@
+//! The leader's loop: it hears heartbeats, asks the rules what shall happen, and puts that into the log.
+
+use crate::raft::{Consensus, WriteError};
+use conclave_control::command::{Command, ConfigureCluster, Reply};
+use conclave_control::{HeartbeatAnswer, NodeReport, Observations, Settings};
+use conclave_types::{LogIndex, Millis, NodeId};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often the rules are asked.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What the leader knows besides the log; empty on all others.
+#[derive(Default)]
+struct Memory {
+    /// The term of `seen`: a new term starts with an empty memory.
+    term: Option<u64>,
+    seen: Option<Observations>,
+    waiting: String,
+}
+
+/// Shared by the loop and the calls of nodes.
+#[derive(Clone)]
+pub(crate) struct Controller {
+    consensus: Consensus,
+    memory: Arc<Mutex<Memory>>,
+    started: Instant,
+    lease: Millis,
+    replace_after: Millis,
+    settings: Settings,
+}
+
+impl Controller {
+    pub(crate) fn new(
+        consensus: Consensus,
+        lease: Millis,
+        replace_after: Millis,
+        settings: Settings,
+    ) -> Self {
+        Self { consensus, memory: Arc::default(), started: Instant::now(), lease, replace_after, settings }
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.started.elapsed().as_millis() as u64)
+    }
+
+    /// Runs `with` on the observations of the present term; `None`: this coordinator does not lead.
+    fn lead<T>(&self, with: impl FnOnce(&mut Observations, &mut String) -> T) -> Option<T> {
+        let mut memory = self.memory.lock().expect("no panic holds this lock");
+        let Some(term) = self.consensus.leads() else {
+            *memory = Memory::default();
+            return None;
+        };
+        if memory.term != Some(term) {
+            let state = self.consensus.state();
+            let seen = Observations::new(self.now(), self.lease, self.replace_after, &state.borrow());
+            tracing::info!(term, "this coordinator leads");
+            *memory = Memory { term: Some(term), seen: Some(seen), waiting: String::new() };
+        }
+        let Memory { seen, waiting, .. } = &mut *memory;
+        Some(with(seen.as_mut().expect("set with the term"), waiting))
+    }
+
+    /// Takes a heartbeat; `None`: this coordinator does not lead.
+    pub(crate) fn heartbeat(&self, node: NodeId, report: NodeReport) -> Option<HeartbeatAnswer> {
+        let state = self.consensus.state().borrow().clone();
+        self.lead(|seen, _| seen.heartbeat(self.now(), &state, node, report))
+    }
+
+    /// Notes that a node has registered.
+    pub(crate) fn registered(&self, node: NodeId) {
+        self.lead(|seen, _| seen.registered(self.now(), node));
+    }
+
+    /// The last report and the silence of each node, and what is waited for; `None`: this coordinator does not lead.
+    pub(crate) fn told(&self) -> Option<(Vec<(NodeId, Option<Millis>, NodeReport)>, String)> {
+        let state = self.consensus.state().borrow().clone();
+        let now = self.now();
+        self.lead(|seen, waiting| {
+            let nodes = state.nodes.keys().map(|id| {
+                (*id, seen.silence(now, *id), seen.report(&state, *id).cloned().unwrap_or_default())
+            });
+            (nodes.collect(), waiting.clone())
+        })
+    }
+
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = shutdown.cancelled() => return,
+            }
+            let state = self.consensus.state().borrow().clone();
+            let decide = |seen: &mut Observations, waiting: &mut String| {
+                if state.applied == LogIndex(0) {
+                    // The first leader of a new group gives it its settings.
+                    let settings = self.settings.clone();
+                    return vec![Command::ConfigureCluster(ConfigureCluster { settings })];
+                }
+                let decision = seen.decide(self.now(), &state);
+                if *waiting != decision.waiting {
+                    if !decision.waiting.is_empty() {
+                        tracing::info!(waiting_for = decision.waiting, "placement");
+                    }
+                    *waiting = decision.waiting;
+                }
+                decision.commands
+            };
+            for command in self.lead(decide).unwrap_or_default() {
+                let what = describe(&command);
+                match self.consensus.write(command).await {
+                    Ok(Reply::Rejected { why }) => tracing::info!(what, why, "overtaken"),
+                    Ok(_) => tracing::info!(what, "decided"),
+                    Err(WriteError::NotLeader(_)) => break,
+                    Err(error) => {
+                        tracing::warn!(what, %error, "not decided");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A command in a log line's length.
+fn describe(command: &Command) -> String {
+    match command {
+        Command::ConfigureCluster(c) => {
+            format!("replicas {}, at least {} nodes", c.settings.replicas, c.settings.nodes_min)
+        }
+        Command::RegisterNode(c) => format!("register {}", c.name),
+        Command::SetNodeState(c) => format!("node {} is {}", c.node, c.state.name()),
+        Command::DrainNode(c) => format!("drain {}: {}", c.name, c.draining),
+        Command::ProposeTarget(c) => format!("load a new placement: {}", c.why),
+        Command::PublishTarget(c) => format!("publish target {}", c.target),
+        Command::CancelTarget(c) => format!("cancel target {}: {}", c.target, c.why),
+    }
+}

@@ -1,0 +1,173 @@
+//! The coordinator: one of the group that keeps the replicated truth about nodes and placement.
+//!
+//! Keeps true: it is never on a token's way; what it acknowledges a majority has on disk. Knows no model file, no
+//! tensor and no expert call.
+
+mod api;
+mod controller;
+mod options;
+mod raft;
+
+pub use options::{CoordinatorOptions, Peer};
+pub use raft::LogError;
+
+use api::Api;
+use conclave_proto::auth::ClusterToken;
+use conclave_proto::coordinator::InitializedRequest;
+use conclave_proto::coordinator::coordinator_server::CoordinatorServer;
+use conclave_proto::coordinator::raft_client::RaftClient;
+use conclave_proto::coordinator::raft_server::RaftServer;
+use conclave_types::Millis;
+use controller::Controller;
+use raft::Consensus;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Endpoint, Server};
+
+/// Largest message between coordinators.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Pause between questions to peers that have not started yet.
+const FOUND_PAUSE: Duration = Duration::from_millis(200);
+/// How long calls may take to end after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Why a coordinator cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CoordinatorError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; choose another --listen or stop what uses it")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The consensus has stopped, for example because the disk is full.
+    #[error("this coordinator has stopped: {0}; the others go on without it")]
+    Stopped(String),
+    /// The listener broke.
+    #[error("the listener broke: {0}")]
+    Serve(#[from] tonic::transport::Error),
+}
+
+/// A coordinator that listens but does not answer yet.
+pub struct Coordinator {
+    listener: TcpListener,
+    consensus: Consensus,
+    controller: Controller,
+    token: ClusterToken,
+    id: u64,
+    members: BTreeMap<u64, String>,
+}
+
+impl Coordinator {
+    /// Binds the port and opens the log.
+    pub async fn start(options: &CoordinatorOptions, token: ClusterToken) -> Result<Self, CoordinatorError> {
+        let address = options.listen;
+        let listener =
+            TcpListener::bind(address).await.map_err(|error| CoordinatorError::Listen { address, error })?;
+        let consensus = Consensus::start(options.id, &options.data, token.clone()).await?;
+        let controller = Controller::new(
+            consensus.clone(),
+            Millis(options.lease_ms),
+            Millis(options.replace_after_ms),
+            options.settings(),
+        );
+        Ok(Self { listener, consensus, controller, token, id: options.id, members: options.members() })
+    }
+
+    /// The address that is listened on.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("a bound listener has an address")
+    }
+
+    /// Takes part until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
+        let Self { listener, consensus, controller, token, id, members } = self;
+        let api =
+            Api { consensus: consensus.clone(), controller: controller.clone(), shutdown: shutdown.clone() };
+        let raft = RaftServer::new(consensus.service())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let raft = tonic::service::interceptor::InterceptedService::new(raft, token.checker());
+        let api = CoordinatorServer::with_interceptor(api, token.checker());
+        let incoming = TcpListenerStream::new(listener).map(|stream| {
+            stream.inspect(|stream| {
+                // Small replies must not wait for more.
+                let _ = stream.set_nodelay(true);
+            })
+        });
+        let stop = shutdown.clone();
+        let serve = Server::builder()
+            .add_service(raft)
+            .add_service(api)
+            .serve_with_incoming_shutdown(incoming, async move { stop.cancelled().await });
+        let overdue = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        let loops = async {
+            found(&consensus, id, &members, &token).await;
+            controller.run(shutdown.clone()).await;
+            std::future::pending::<()>().await;
+        };
+        let result = tokio::select! {
+            result = serve => result.map_err(CoordinatorError::from),
+            () = overdue => Ok(()),
+            () = loops => Ok(()),
+            why = consensus.failed(), if !shutdown.is_cancelled() => Err(CoordinatorError::Stopped(why)),
+        };
+        consensus.stop().await;
+        result
+    }
+}
+
+/// Founds the group, if this is its first coordinator and it does not exist yet.
+///
+/// The coordinator with the lowest id founds it, once every other one has said that it belongs to none: a
+/// coordinator that lost its disk must not found a second group.
+async fn found(consensus: &Consensus, id: u64, members: &BTreeMap<u64, String>, token: &ClusterToken) {
+    if members.keys().next() != Some(&id) {
+        return;
+    }
+    let mut said = false;
+    while !consensus.is_initialized().await {
+        let mut missing = Vec::new();
+        for (_, address) in members.iter().filter(|(other, _)| **other != id) {
+            match belongs(address, token).await {
+                Ok(false) => {}
+                // The group exists and will find this coordinator.
+                Ok(true) => return,
+                Err(why) => missing.push(format!("{address} ({why})")),
+            }
+        }
+        if missing.is_empty() {
+            match consensus.initialize(members).await {
+                Ok(()) => tracing::info!(coordinators = members.len(), "founded the group"),
+                Err(error) => tracing::warn!(error, "could not found the group; trying again"),
+            }
+        } else if !said {
+            tracing::info!(missing = missing.join(", "), "waiting for coordinators to found the group");
+            said = true;
+        }
+        tokio::time::sleep(FOUND_PAUSE).await;
+    }
+}
+
+/// Whether the coordinator at `address` is part of a group.
+async fn belongs(address: &str, token: &ClusterToken) -> Result<bool, String> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
+    let endpoint = endpoint.connect_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(1));
+    let channel = endpoint.connect().await.map_err(|_| "not there".to_owned())?;
+    let mut client = RaftClient::with_interceptor(channel, token.sender());
+    let reply = client.initialized(InitializedRequest {}).await;
+    reply.map(|reply| reply.into_inner().initialized).map_err(|status| status.message().to_owned())
+}

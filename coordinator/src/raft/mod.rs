@@ -1,0 +1,216 @@
+//! The replicated log. The only code that knows openraft.
+//!
+//! Keeps true: a command is answered only after a majority has it on disk; all types that leave this module are ours.
+
+mod log_store;
+mod network;
+mod service;
+mod state_machine;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use service::RaftService;
+
+use conclave_control::command::{Command, Reply};
+use conclave_control::{ClusterState, RestoreError};
+use conclave_proto::auth::ClusterToken;
+use log_store::LogStore;
+use network::Network;
+use openraft::async_runtime::WatchReceiver as _;
+use openraft::error::{ClientWriteError, InitializeError, RaftError};
+use openraft::{BasicNode, Config, SnapshotPolicy};
+use state_machine::StateMachine;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+openraft::declare_raft_types!(
+    /// How this cluster uses openraft.
+    pub(crate) TypeConfig:
+        D = Entry,
+        R = Reply,
+        Node = BasicNode,
+);
+
+/// A command as the log holds it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Entry(pub(crate) Command);
+
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+type Raft = openraft::Raft<TypeConfig, StateMachine>;
+
+/// The log's file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// It cannot be opened, read or written.
+    #[error(
+        "the log file {file}: {error}; if the disk is sound, restore the file or start this coordinator anew"
+    )]
+    Storage {
+        /// The file.
+        file: String,
+        /// Why.
+        error: String,
+    },
+    /// Its snapshot makes no sense.
+    #[error(transparent)]
+    Snapshot(#[from] RestoreError),
+    /// The settings make no sense together.
+    #[error("raft cannot start: {0}")]
+    Start(String),
+}
+
+/// A command that was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// Another coordinator leads, at this address if it is known.
+    #[error("this coordinator does not lead")]
+    NotLeader(Option<String>),
+    /// No majority, or a broken disk.
+    #[error("the command could not be committed: {0}")]
+    Unavailable(String),
+}
+
+/// One coordinator as the others see it.
+pub(crate) struct Member {
+    pub(crate) id: u64,
+    pub(crate) address: String,
+    pub(crate) leader: bool,
+    /// Highest log index the leader knows it to have; only the leader knows.
+    pub(crate) matched: Option<u64>,
+}
+
+/// This coordinator's part of the consensus.
+#[derive(Clone)]
+pub(crate) struct Consensus {
+    raft: Raft,
+    state: watch::Receiver<Arc<ClusterState>>,
+}
+
+impl Consensus {
+    /// Opens the log under `data` and takes part as `id`.
+    pub(crate) async fn start(id: u64, data: &Path, token: ClusterToken) -> Result<Self, LogError> {
+        let file = data.join("raft.redb");
+        let storage = |error: &dyn std::fmt::Display| LogError::Storage {
+            file: file.display().to_string(),
+            error: error.to_string(),
+        };
+        let database = Arc::new(log_store::open(&file).map_err(|error| storage(&error))?);
+        let (machine, state) = StateMachine::open(database.clone()).map_err(|error| storage(&error))?;
+        let config = Config {
+            cluster_name: "conclave".to_owned(),
+            // Room for slow disks and busy machines; a leader change takes about a second.
+            heartbeat_interval: 150,
+            election_timeout_min: 700,
+            election_timeout_max: 1400,
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(500),
+            max_in_snapshot_log_to_keep: 100,
+            install_snapshot_timeout: 5_000,
+            enable_pre_vote: Some(true),
+            ..Config::default()
+        };
+        let config = Arc::new(config.validate().map_err(|error| LogError::Start(error.to_string()))?);
+        let raft = Raft::new(id, config, Network::new(token), LogStore::new(database), machine)
+            .await
+            .map_err(|error| storage(&error))?;
+        Ok(Self { raft, state })
+    }
+
+    /// The newest state this coordinator has applied, and its changes.
+    pub(crate) fn state(&self) -> watch::Receiver<Arc<ClusterState>> {
+        self.state.clone()
+    }
+
+    /// Whether this coordinator has ever been part of a cluster.
+    pub(crate) async fn is_initialized(&self) -> bool {
+        self.raft.is_initialized().await.unwrap_or(true)
+    }
+
+    /// Founds the cluster with `members`.
+    pub(crate) async fn initialize(&self, members: &BTreeMap<u64, String>) -> Result<(), String> {
+        let members: BTreeMap<u64, BasicNode> =
+            members.iter().map(|(id, address)| (*id, BasicNode::new(address.clone()))).collect();
+        match self.raft.initialize(members).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Commits `command`.
+    pub(crate) async fn write(&self, command: Command) -> Result<Reply, WriteError> {
+        match self.raft.client_write(Entry(command)).await {
+            Ok(response) => Ok(response.data),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                Err(WriteError::NotLeader(forward.leader_node.map(|node| node.addr)))
+            }
+            Err(error) => Err(WriteError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// The term in which this coordinator leads, if it does.
+    pub(crate) fn leads(&self) -> Option<u64> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        (metrics.state == openraft::ServerState::Leader).then_some(metrics.current_term)
+    }
+
+    /// The term, as far as this coordinator knows.
+    pub(crate) fn term(&self) -> u64 {
+        self.raft.metrics().borrow_watched().current_term
+    }
+
+    /// The leader's address, if known.
+    pub(crate) fn leader(&self) -> Option<String> {
+        self.members().into_iter().find(|member| member.leader).map(|member| member.address)
+    }
+
+    /// All coordinators.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let matched = |id: &u64| {
+            let progress = metrics.replication.as_ref()?.get(id)?;
+            progress.as_ref().map(|log_id| log_id.index)
+        };
+        metrics
+            .membership_config
+            .nodes()
+            .map(|(id, node)| Member {
+                id: *id,
+                address: node.addr.clone(),
+                leader: metrics.current_leader == Some(*id),
+                matched: matched(id),
+            })
+            .collect()
+    }
+
+    /// Why the consensus has stopped, if it has: a full or broken disk ends this coordinator, not the cluster.
+    pub(crate) async fn failed(&self) -> String {
+        let mut metrics = self.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return fatal.to_string();
+            }
+            if metrics.changed().await.is_err() {
+                return "the consensus has stopped".to_owned();
+            }
+        }
+    }
+
+    /// The service by which the other coordinators reach this one.
+    pub(crate) fn service(&self) -> RaftService {
+        RaftService::new(self.raft.clone())
+    }
+
+    /// Stops taking part.
+    pub(crate) async fn stop(&self) {
+        // An error here means that it has stopped already.
+        let _ = self.raft.shutdown().await;
+    }
+}

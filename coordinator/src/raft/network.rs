@@ -1,0 +1,138 @@
+//! How coordinators reach each other: gRPC, one lasting connection per peer.
+
+use super::TypeConfig;
+use conclave_proto::auth::{ClusterToken, SendToken};
+use conclave_proto::coordinator::raft_client::RaftClient;
+use conclave_proto::coordinator::{RaftMessage, SnapshotMessage};
+use openraft::alias::{SnapshotOf, VoteOf};
+use openraft::error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{Backoff, RPCOption};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
+};
+use openraft::{AnyError, BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Response, Status};
+
+/// Largest message: a snapshot of a large cluster's placement.
+pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Pause before an unreachable peer is tried again.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// Makes connections.
+pub(super) struct Network {
+    token: ClusterToken,
+}
+
+impl Network {
+    pub(super) fn new(token: ClusterToken) -> Self {
+        Self { token }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Peer;
+
+    async fn new_client(&mut self, _target: u64, node: &BasicNode) -> Peer {
+        let client = Endpoint::from_shared(format!("http://{}", node.addr)).map(|endpoint| {
+            let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+            RaftClient::with_interceptor(endpoint.connect_lazy(), self.token.sender())
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX)
+        });
+        Peer { client: client.map_err(|error| format!("`{}` is no address: {error}", node.addr)) }
+    }
+}
+
+type Client = RaftClient<InterceptedService<Channel, SendToken>>;
+
+/// The connection to one peer.
+pub(super) struct Peer {
+    client: Result<Client, String>,
+}
+
+impl Peer {
+    fn client(&self) -> Result<Client, Unreachable<TypeConfig>> {
+        self.client.clone().map_err(|error| Unreachable::new(&AnyError::error(error)))
+    }
+}
+
+fn message(value: &impl Serialize) -> Result<RaftMessage, NetworkError<TypeConfig>> {
+    let body = serde_json::to_vec(value).map_err(|error| NetworkError::new(&error))?;
+    Ok(RaftMessage { body: body.into() })
+}
+
+fn answer<T: DeserializeOwned>(reply: Response<RaftMessage>) -> Result<T, NetworkError<TypeConfig>> {
+    serde_json::from_slice(&reply.into_inner().body).map_err(|error| NetworkError::new(&error))
+}
+
+/// Waits within openraft's time limit. Every failure counts as unreachable, so that openraft backs off.
+async fn within<T>(
+    option: &RPCOption,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Unreachable<TypeConfig>> {
+    match tokio::time::timeout(option.soft_ttl(), call).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(status)) => Err(Unreachable::new(&status)),
+        Err(late) => Err(Unreachable::new(&late)),
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Peer {
+    type SnapshotData = Vec<u8>;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let mut client = self.client()?;
+        Ok(answer(within(&option, client.append(message(&rpc)?)).await?)?)
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let mut client = self.client()?;
+        Ok(answer(within(&option, client.vote(message(&rpc)?)).await?)?)
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let mut client = self.client()?;
+        Ok(answer(within(&option, client.pre_vote(message(&rpc)?)).await?)?)
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: VoteOf<TypeConfig>,
+        snapshot: SnapshotOf<TypeConfig, Vec<u8>>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let mut client = self.client()?;
+        let message = SnapshotMessage {
+            vote: message(&vote)?.body,
+            meta: message(&snapshot.meta)?.body,
+            state: snapshot.snapshot.into(),
+        };
+        tokio::select! {
+            closed = cancel => Err(closed.into()),
+            reply = within(&option, client.snapshot(message)) => Ok(answer(reply?)?),
+        }
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff::new(std::iter::repeat(BACKOFF)))
+    }
+}

@@ -1,0 +1,218 @@
+//! Calls that only the leader can answer.
+
+use conclave_control::command::RegisterNode;
+use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport};
+use conclave_proto::auth::{ClusterToken, SendToken};
+use conclave_proto::convert::coordinator as convert;
+use conclave_proto::coordinator::coordinator_client::CoordinatorClient as Wire;
+use conclave_proto::coordinator::{CoordinatorStatus, DrainRequest, NodeStatus, StatusRequest};
+use conclave_types::{LogIndex, NodeId};
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Response, Status};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection that answers no ping for this long is given up, so that a frozen coordinator is left.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+const LEADER_KEY: &str = "conclave-leader";
+/// Largest message: the view of a large cluster.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// Why the coordinators gave no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ControlError {
+    /// None of them leads or can be reached now.
+    #[error("no coordinator of {addresses} answers as the leader: {last}")]
+    Unavailable {
+        /// Who was asked.
+        addresses: String,
+        /// What the last one said.
+        last: String,
+    },
+    /// They refuse the call for good.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What `conclave status` shows.
+#[derive(Clone, Debug)]
+pub struct ClusterStatus {
+    /// The replicated state.
+    pub state: ClusterState,
+    /// What the leader heard from each node.
+    pub nodes: Vec<NodeStatus>,
+    /// The coordinators.
+    pub coordinators: Vec<CoordinatorStatus>,
+    /// The term.
+    pub term: u64,
+    /// What the placement waits for; empty: nothing.
+    pub waiting: String,
+}
+
+pub(crate) type WireClient = Wire<InterceptedService<Channel, SendToken>>;
+
+/// The coordinators of one cluster.
+pub struct CoordinatorClient {
+    addresses: Vec<String>,
+    token: ClusterToken,
+    /// Who answered as the leader last.
+    leader: Mutex<Option<String>>,
+    channels: Mutex<HashMap<String, Channel>>,
+}
+
+impl CoordinatorClient {
+    /// The coordinators at `addresses` (`host:port`), some of which may be away.
+    pub fn new(addresses: Vec<String>, token: ClusterToken) -> Self {
+        Self { addresses, token, leader: Mutex::default(), channels: Mutex::default() }
+    }
+
+    pub(crate) fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    pub(crate) fn at(&self, address: &str) -> Result<WireClient, String> {
+        let mut channels = self.channels.lock().expect("no panic holds this lock");
+        let channel = match channels.get(address) {
+            Some(channel) => channel.clone(),
+            None => {
+                let endpoint = Endpoint::from_shared(format!("http://{address}"));
+                let endpoint = endpoint.map_err(|error| format!("`{address}` is no host:port: {error}"))?;
+                let channel = endpoint
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .tcp_nodelay(true)
+                    .http2_keep_alive_interval(KEEP_ALIVE)
+                    .keep_alive_timeout(KEEP_ALIVE)
+                    .connect_lazy();
+                channels.insert(address.to_owned(), channel.clone());
+                channel
+            }
+        };
+        Ok(Wire::with_interceptor(channel, self.token.sender()).max_decoding_message_size(MESSAGE_BYTES_MAX))
+    }
+
+    /// Asks the leader: first who led last, then whom the others name, then everybody.
+    async fn leader<T, F>(&self, call: impl Fn(WireClient) -> F) -> Result<T, ControlError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let known = self.leader.lock().expect("no panic holds this lock").clone();
+        // Asked from the back.
+        let mut ask: Vec<String> = self.addresses.iter().rev().cloned().chain(known).collect();
+        let mut last = "none was asked".to_owned();
+        let mut hops = 0;
+        while let Some(address) = ask.pop() {
+            let client = match self.at(&address) {
+                Ok(client) => client,
+                Err(error) => return Err(ControlError::Refused(error)),
+            };
+            let status = match tokio::time::timeout(CALL_TIMEOUT, call(client)).await {
+                Ok(Ok(reply)) => {
+                    *self.leader.lock().expect("no panic holds this lock") = Some(address);
+                    return Ok(reply.into_inner());
+                }
+                Ok(Err(status)) => status,
+                Err(_) => Status::deadline_exceeded(format!("no answer within {CALL_TIMEOUT:?}")),
+            };
+            match status.code() {
+                Code::Unauthenticated | Code::InvalidArgument | Code::Unimplemented => {
+                    return Err(ControlError::Refused(status.message().to_owned()));
+                }
+                _ => {}
+            }
+            last = format!("{address}: {}", status.message());
+            let named = status.metadata().get(LEADER_KEY).and_then(|value| value.to_str().ok());
+            // During an election two coordinators may name each other for a moment.
+            if let Some(named) = named.filter(|named| *named != address && hops < 3) {
+                hops += 1;
+                ask.push(named.to_owned());
+            }
+        }
+        *self.leader.lock().expect("no panic holds this lock") = None;
+        Err(ControlError::Unavailable { addresses: self.addresses.join(", "), last })
+    }
+
+    /// Registers a node: its id and which of its registrations this is.
+    pub async fn register(&self, node: &RegisterNode) -> Result<(NodeId, LogIndex), ControlError> {
+        let request = convert::register_request(node);
+        let reply = self
+            .leader(|mut client| {
+                let request = request.clone();
+                async move { client.register(request).await }
+            })
+            .await?;
+        if reply.rejected.is_empty() {
+            Ok((NodeId(reply.node), LogIndex(reply.incarnation)))
+        } else {
+            Err(ControlError::Refused(reply.rejected))
+        }
+    }
+
+    /// Renews a node's lease.
+    pub async fn heartbeat(
+        &self,
+        node: NodeId,
+        report: &NodeReport,
+    ) -> Result<HeartbeatAnswer, ControlError> {
+        let request = convert::heartbeat_request(node, report);
+        let reply = self
+            .leader(|mut client| {
+                let request = request.clone();
+                async move { client.heartbeat(request).await }
+            })
+            .await?;
+        convert::heartbeat_answer(reply).map_err(|error| ControlError::Refused(error.to_string()))
+    }
+
+    /// Asks for a node to be emptied, or taken back into use.
+    pub async fn drain(&self, name: &str, draining: bool) -> Result<(), ControlError> {
+        let reply = self
+            .leader(|mut client| {
+                let request = DrainRequest { name: name.to_owned(), draining };
+                async move { client.drain(request).await }
+            })
+            .await?;
+        if reply.rejected.is_empty() { Ok(()) } else { Err(ControlError::Refused(reply.rejected)) }
+    }
+
+    /// The cluster as the leader sees it; without a leader, as any coordinator remembers it.
+    pub async fn status(&self) -> Result<ClusterStatus, ControlError> {
+        let mut remembered = None;
+        let mut last = "none was asked".to_owned();
+        for address in &self.addresses {
+            let mut client = self.at(address).map_err(ControlError::Refused)?;
+            let reply = match tokio::time::timeout(CALL_TIMEOUT, client.status(StatusRequest {})).await {
+                Ok(Ok(reply)) => reply.into_inner(),
+                Ok(Err(status)) if status.code() == Code::Unauthenticated => {
+                    return Err(ControlError::Refused(status.message().to_owned()));
+                }
+                Ok(Err(status)) => {
+                    last = format!("{address}: {}", status.message());
+                    continue;
+                }
+                Err(_) => {
+                    last = format!("{address}: no answer within {CALL_TIMEOUT:?}");
+                    continue;
+                }
+            };
+            let leads = reply.coordinators.iter().any(|c| c.leader && c.matched.is_some());
+            let view = reply.view.unwrap_or_default();
+            let state = convert::state(view).map_err(|error| ControlError::Refused(error.to_string()))?;
+            let status = ClusterStatus {
+                state,
+                nodes: reply.nodes,
+                coordinators: reply.coordinators,
+                term: reply.term,
+                waiting: reply.waiting,
+            };
+            if leads {
+                return Ok(status);
+            }
+            remembered = Some(status);
+        }
+        remembered.ok_or(ControlError::Unavailable { addresses: self.addresses.join(", "), last })
+    }
+}

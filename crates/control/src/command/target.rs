@@ -1,0 +1,83 @@
+//! Make before break: a placement is proposed, loaded by its nodes, then published.
+
+use super::Reply;
+use crate::{ClusterState, Target};
+use conclave_types::{LogIndex, PlacementEpoch, PlacementMap};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Asks nodes to load a new placement while the old one is still in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposeTarget {
+    /// The epoch it was planned from; another one makes it void.
+    pub base: PlacementEpoch,
+    /// Who shall hold what.
+    pub map: PlacementMap,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl ProposeTarget {
+    pub(crate) fn apply(self, state: &mut ClusterState, index: LogIndex) -> Reply {
+        let Some(model) = &state.model else { return Reply::rejected("there is no model to place") };
+        if self.base != state.epoch {
+            return Reply::rejected(format!(
+                "planned from epoch {}, but {} is in use",
+                self.base, state.epoch
+            ));
+        }
+        if let Some(target) = &state.target {
+            return Reply::rejected(format!("target {} is still being loaded", target.id));
+        }
+        if let Some(key) = model.keys().find(|key| self.map.homes(*key).is_empty()) {
+            return Reply::rejected(format!("{key} would have no home"));
+        }
+        let known: BTreeSet<_> = model.keys().collect();
+        if let Some((key, _)) = self.map.iter().find(|(key, _)| !known.contains(key)) {
+            return Reply::rejected(format!("the model has no {key}"));
+        }
+        if let Some(node) = self.map.nodes().iter().find(|node| !state.nodes.contains_key(node)) {
+            return Reply::rejected(format!("there is no node {node}"));
+        }
+        state.target = Some(Target { id: index, map: self.map, why: self.why });
+        Reply::Proposed { target: index }
+    }
+}
+
+/// Makes the loaded target the placement in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishTarget {
+    /// The target.
+    pub target: LogIndex,
+}
+
+impl PublishTarget {
+    pub(crate) fn apply(self, state: &mut ClusterState) -> Reply {
+        match state.target.take_if(|target| target.id == self.target) {
+            None => Reply::rejected(format!("target {} is not being loaded", self.target)),
+            Some(target) => {
+                state.placement = target.map;
+                state.epoch = state.epoch.next();
+                Reply::Published { epoch: state.epoch }
+            }
+        }
+    }
+}
+
+/// Gives up a target, for example because a node that shall load it is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelTarget {
+    /// The target.
+    pub target: LogIndex,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl CancelTarget {
+    pub(crate) fn apply(self, state: &mut ClusterState) -> Reply {
+        match state.target.take_if(|target| target.id == self.target) {
+            None => Reply::rejected(format!("target {} is not being loaded", self.target)),
+            Some(_) => Reply::Done,
+        }
+    }
+}

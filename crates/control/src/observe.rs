@@ -1,0 +1,275 @@
+//! What the leader sees between log entries, and what it therefore proposes. Time is an argument.
+//!
+//! Keeps true: nothing here is truth; a new leader starts empty, grants everybody a full lease, and comes to the same
+//! decisions.
+
+use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNodeState};
+use crate::planner::{self, PlanInput, PlanNode};
+use crate::{ClusterState, Node, NodeState};
+use conclave_types::{Bytes, LogIndex, Millis, NodeId, PlacementEpoch};
+use std::collections::BTreeMap;
+
+/// Who has been heard of within the lease.
+#[derive(Clone, Debug)]
+pub struct Liveness {
+    lease: Millis,
+    heard: BTreeMap<NodeId, Millis>,
+}
+
+impl Liveness {
+    /// Grants `nodes` a full lease from `now`.
+    pub fn new(now: Millis, lease: Millis, nodes: impl IntoIterator<Item = NodeId>) -> Self {
+        Self { lease, heard: nodes.into_iter().map(|node| (node, now)).collect() }
+    }
+
+    /// Renews the lease of `node`.
+    pub fn observe(&mut self, now: Millis, node: NodeId) {
+        let heard = self.heard.entry(node).or_insert(now);
+        *heard = now.max(*heard);
+    }
+
+    /// How long ago `node` was heard of; `None`: never.
+    pub fn silence(&self, now: Millis, node: NodeId) -> Option<Millis> {
+        self.heard.get(&node).map(|heard| now.since(*heard))
+    }
+
+    /// Whether the lease of `node` runs at `now`.
+    pub fn is_alive(&self, now: Millis, node: NodeId) -> bool {
+        self.silence(now, node).is_some_and(|silence| silence <= self.lease)
+    }
+
+    /// The nodes whose lease has run out, ascending.
+    pub fn tick(&self, now: Millis) -> Vec<NodeId> {
+        self.heard.keys().copied().filter(|node| !self.is_alive(now, *node)).collect()
+    }
+}
+
+/// What a node tells with each heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeReport {
+    /// The registration it speaks for.
+    pub incarnation: LogIndex,
+    /// The newest epoch whose experts it has all loaded.
+    pub ready_epoch: PlacementEpoch,
+    /// The newest target whose experts it has all loaded.
+    pub ready_target: LogIndex,
+    /// Experts in memory.
+    pub experts: u64,
+    /// Their memory.
+    pub bytes: Bytes,
+    /// Calls answered since it started.
+    pub calls: u64,
+    /// Why it cannot load what it shall hold; empty if it can.
+    pub trouble: String,
+}
+
+/// What a heartbeat is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeartbeatAnswer {
+    /// The lease is renewed.
+    Ok,
+    /// The cluster does not know the node: it shall register.
+    Unknown,
+    /// Another process has registered under the node's name since.
+    Superseded,
+}
+
+/// The leader's memory.
+#[derive(Clone, Debug)]
+pub struct Observations {
+    liveness: Liveness,
+    reports: BTreeMap<NodeId, NodeReport>,
+    /// How long a node may be away before its experts get new homes.
+    replace_after: Millis,
+}
+
+/// What shall happen next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Commands for the log, in order.
+    pub commands: Vec<Command>,
+    /// What is waited for, for people; empty: nothing.
+    pub waiting: String,
+}
+
+impl Observations {
+    /// A new leader's memory: every node that is not down gets a full lease.
+    pub fn new(now: Millis, lease: Millis, replace_after: Millis, state: &ClusterState) -> Self {
+        Self {
+            liveness: Liveness::new(now, lease, state.nodes.keys().copied()),
+            reports: BTreeMap::new(),
+            replace_after,
+        }
+    }
+
+    /// Takes a heartbeat.
+    pub fn heartbeat(
+        &mut self,
+        now: Millis,
+        state: &ClusterState,
+        node: NodeId,
+        report: NodeReport,
+    ) -> HeartbeatAnswer {
+        match state.nodes.get(&node) {
+            Some(known) if known.incarnation == report.incarnation => {
+                self.liveness.observe(now, node);
+                self.reports.insert(node, report);
+                HeartbeatAnswer::Ok
+            }
+            Some(known) if known.incarnation > report.incarnation => HeartbeatAnswer::Superseded,
+            _ => HeartbeatAnswer::Unknown,
+        }
+    }
+
+    /// A registration counts as a sign of life.
+    pub fn registered(&mut self, now: Millis, node: NodeId) {
+        self.liveness.observe(now, node);
+    }
+
+    /// The last report of `node` in its present incarnation.
+    pub fn report(&self, state: &ClusterState, node: NodeId) -> Option<&NodeReport> {
+        let incarnation = state.nodes.get(&node)?.incarnation;
+        self.reports.get(&node).filter(|report| report.incarnation == incarnation)
+    }
+
+    /// How long ago `node` was heard of.
+    pub fn silence(&self, now: Millis, node: NodeId) -> Option<Millis> {
+        self.liveness.silence(now, node)
+    }
+
+    /// What the log should get now. With nothing to do it is empty, and stays empty until something changes.
+    pub fn decide(&self, now: Millis, state: &ClusterState) -> Decision {
+        let mut decision = Decision { commands: self.verdicts(now, state), waiting: String::new() };
+        // Placement is decided on a state that knows the verdicts.
+        if decision.commands.is_empty() {
+            self.place(now, state, &mut decision);
+        }
+        decision
+    }
+
+    fn verdicts(&self, now: Millis, state: &ClusterState) -> Vec<Command> {
+        let verdict = |(id, node): (&NodeId, &Node)| {
+            let verdict = if !self.liveness.is_alive(now, *id) {
+                NodeState::Down
+            } else {
+                // A lease that was only granted says nothing about health.
+                let report = self.report(state, *id)?;
+                let ready = report.ready_epoch >= state.epoch || state.placement.held_by(*id).is_empty();
+                match (node.state, ready) {
+                    (_, true) => NodeState::Ready,
+                    // A ready node keeps what it has; it is never taken out of use for what it shall get.
+                    (NodeState::Ready, false) => NodeState::Ready,
+                    (_, false) => NodeState::Joining,
+                }
+            };
+            let command = SetNodeState { node: *id, incarnation: node.incarnation, state: verdict };
+            (node.state != verdict).then_some(Command::SetNodeState(command))
+        };
+        state.nodes.iter().filter_map(verdict).collect()
+    }
+
+    fn place(&self, now: Millis, state: &ClusterState, decision: &mut Decision) {
+        if let Some(target) = &state.target {
+            let homes = target.map.nodes();
+            let gone = homes.iter().find(|id| {
+                state.nodes[id].state == NodeState::Down && {
+                    let had = state.placement.held_by(**id);
+                    !target.map.held_by(**id).is_subset(&had)
+                }
+            });
+            let late: Vec<&str> = homes
+                .iter()
+                .filter(|id| state.nodes[id].state != NodeState::Down)
+                .filter(|id| self.report(state, **id).is_none_or(|report| report.ready_target < target.id))
+                .map(|id| state.nodes[id].name.as_str())
+                .collect();
+            if let Some(gone) = gone {
+                let why =
+                    format!("node `{}` went down before it had loaded its share", state.nodes[gone].name);
+                decision.commands.push(Command::CancelTarget(CancelTarget { target: target.id, why }));
+            } else if late.is_empty() {
+                decision.commands.push(Command::PublishTarget(PublishTarget { target: target.id }));
+            } else {
+                decision.waiting = format!("{} to load experts ({})", late.join(", "), target.why);
+            }
+            return;
+        }
+        let Some(model) = &state.model else {
+            decision.waiting = "expert nodes to register".to_owned();
+            return;
+        };
+        let present =
+            state.nodes.values().filter(|node| node.state != NodeState::Down && !node.draining).count();
+        if state.placement.is_empty() && present < state.settings.nodes_min as usize {
+            decision.waiting = format!(
+                "{} of {} expert nodes to register",
+                state.settings.nodes_min as usize - present,
+                state.settings.nodes_min
+            );
+            return;
+        }
+        let input = PlanInput {
+            keys: model.keys().collect(),
+            expert_bytes: model.expert_bytes,
+            replicas: state.settings.replicas,
+            nodes: self.candidates(now, state),
+            current: state.placement.clone(),
+        };
+        match planner::plan(&input) {
+            Ok(plan) if plan.map == state.placement => {}
+            Ok(plan) => {
+                let violations = planner::check(&input, &plan);
+                if !violations.is_empty() {
+                    decision.waiting = format!("a fault of the planner to be mended: {:?}", violations[0]);
+                    return;
+                }
+                let why = reason(state, &plan);
+                decision.commands.push(Command::ProposeTarget(ProposeTarget {
+                    base: state.epoch,
+                    map: plan.map,
+                    why,
+                }));
+            }
+            Err(error) => decision.waiting = error.to_string(),
+        }
+    }
+
+    /// Nodes that may hold experts. One that is away keeps its place for a while: most come back, and moving
+    /// everything twice would cost more than waiting, since other homes answer meanwhile.
+    fn candidates(&self, now: Millis, state: &ClusterState) -> Vec<PlanNode> {
+        let candidate = |(id, node): (&NodeId, &Node)| {
+            let down = node.state == NodeState::Down;
+            let silence = self.liveness.silence(now, *id);
+            let awaited = silence.is_some_and(|silence| silence <= self.replace_after);
+            let holds = !state.placement.held_by(*id).is_empty();
+            (!node.draining && (!down || (awaited && holds))).then(|| PlanNode {
+                id: *id,
+                capacity: node.capacity,
+                zone: node.zone.clone(),
+                accepts: !down,
+            })
+        };
+        state.nodes.iter().filter_map(candidate).collect()
+    }
+}
+
+fn reason(state: &ClusterState, plan: &planner::Plan) -> String {
+    if state.placement.is_empty() {
+        return "first placement".to_owned();
+    }
+    let (old, new) = (state.placement.nodes(), plan.map.nodes());
+    let names =
+        |ids: Vec<&NodeId>| ids.iter().map(|id| state.nodes[id].name.as_str()).collect::<Vec<_>>().join(", ");
+    let (come, gone) = (names(new.difference(&old).collect()), names(old.difference(&new).collect()));
+    let mut parts = Vec::new();
+    if !come.is_empty() {
+        parts.push(format!("{come} joined"));
+    }
+    if !gone.is_empty() {
+        parts.push(format!("{gone} left"));
+    }
+    if parts.is_empty() {
+        parts.push("balance".to_owned());
+    }
+    format!("{}; loads {}", parts.join(", "), plan.moved)
+}

@@ -1,0 +1,324 @@
+//! The life of a cluster as a transcript: commands and heartbeats in, the leader's decisions and the state out.
+
+use conclave_control::command::{
+    CancelTarget, Command, DrainNode, ProposeTarget, RegisterNode, Reply, SetNodeState,
+};
+use conclave_control::{ClusterState, HeartbeatAnswer, ModelFacts, NodeReport, NodeState, Observations};
+use conclave_types::{Bytes, Digest, LayerIdx, LogIndex, Millis, NodeId, PlacementEpoch, PlacementMap};
+use expect_test::expect;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+const LEASE: Millis = Millis(3_000);
+const REPLACE_AFTER: Millis = Millis(60_000);
+
+fn model(digest: u8) -> ModelFacts {
+    ModelFacts {
+        name: "tiny".to_owned(),
+        digest: Digest([digest; 32]),
+        layers: vec![(LayerIdx(0), 3), (LayerIdx(2), 3)],
+        expert_bytes: Bytes(100),
+    }
+}
+
+fn register(name: &str) -> Command {
+    Command::RegisterNode(RegisterNode {
+        name: name.to_owned(),
+        address: format!("{name}:1"),
+        capacity: None,
+        zone: String::new(),
+        numerics: "test".to_owned(),
+        model: model(1),
+    })
+}
+
+/// A leader, its log, and nodes that load whatever they are told at once, unless they are dead or slow.
+struct Sim {
+    state: ClusterState,
+    seen: Observations,
+    now: Millis,
+    dead: BTreeSet<NodeId>,
+    slow: BTreeSet<NodeId>,
+    story: String,
+}
+
+impl Sim {
+    fn new(nodes_min: u32) -> Self {
+        let mut state = ClusterState::default();
+        state.settings.nodes_min = nodes_min;
+        let seen = Observations::new(Millis(0), LEASE, REPLACE_AFTER, &state);
+        Self {
+            state,
+            seen,
+            now: Millis(0),
+            dead: BTreeSet::new(),
+            slow: BTreeSet::new(),
+            story: String::new(),
+        }
+    }
+
+    fn apply(&mut self, command: Command) -> Reply {
+        let what = match &command {
+            Command::RegisterNode(c) => format!("register {}", c.name),
+            Command::SetNodeState(c) => format!("node {} {}", c.node, c.state.name()),
+            Command::DrainNode(c) => format!("drain {} {}", c.name, c.draining),
+            Command::ProposeTarget(c) => format!("propose [{}] {}", c.why, show(&c.map)),
+            Command::PublishTarget(c) => format!("publish {}", c.target),
+            Command::CancelTarget(c) => format!("cancel {}: {}", c.target, c.why),
+            Command::ConfigureCluster(_) => "configure".to_owned(),
+        };
+        let reply = self.state.apply(LogIndex(self.state.applied.0 + 1), command);
+        let reply_text = match &reply {
+            Reply::Done => String::new(),
+            Reply::Registered { node, incarnation } => format!(" -> node {node} ({incarnation})"),
+            Reply::Proposed { target } => format!(" -> target {target}"),
+            Reply::Published { epoch } => format!(" -> epoch {epoch}"),
+            Reply::Rejected { why } => format!(" -> rejected: {why}"),
+        };
+        writeln!(self.story, "{} {what}{reply_text}", self.now.0).unwrap();
+        if let Reply::Registered { node, .. } = reply {
+            self.seen.registered(self.now, node);
+            self.dead.remove(&node);
+        }
+        reply
+    }
+
+    /// Half-second ticks: heartbeats, then decisions until there is nothing more to decide.
+    fn run(&mut self, millis: u64) {
+        let end = self.now + Millis(millis);
+        while self.now < end {
+            self.now = self.now + Millis(500);
+            let alive: Vec<NodeId> =
+                self.state.nodes.keys().copied().filter(|node| !self.dead.contains(node)).collect();
+            for node in alive {
+                let slow = self.slow.contains(&node);
+                let report = NodeReport {
+                    incarnation: self.state.nodes[&node].incarnation,
+                    ready_epoch: self.state.epoch,
+                    ready_target: self.state.target.as_ref().filter(|_| !slow).map_or(LogIndex(0), |t| t.id),
+                    ..NodeReport::default()
+                };
+                assert_eq!(self.seen.heartbeat(self.now, &self.state, node, report), HeartbeatAnswer::Ok);
+            }
+            let decision = self.seen.decide(self.now, &self.state);
+            decision.commands.into_iter().for_each(|command| drop(self.apply(command)));
+        }
+    }
+
+    fn waiting(&self) -> String {
+        self.seen.decide(self.now, &self.state).waiting
+    }
+
+    fn tell(&mut self) -> String {
+        std::mem::take(&mut self.story)
+    }
+}
+
+fn show(map: &PlacementMap) -> String {
+    let homes = |homes: &[NodeId]| homes.iter().map(|home| home.0.to_string()).collect::<Vec<_>>().join("+");
+    map.iter()
+        .map(|(key, h)| format!("{}.{}:{}", key.layer, key.expert, homes(h)))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn nodes_join_and_experts_are_placed_once_enough_are_there() {
+    let mut sim = Sim::new(3);
+    sim.apply(register("a"));
+    sim.apply(register("b"));
+    sim.run(1_000);
+    assert_eq!(sim.waiting(), "1 of 3 expert nodes to register");
+    sim.apply(register("c"));
+    sim.run(3_000);
+    assert_eq!(sim.state.uncovered(), (0, 6));
+    expect![[r#"
+        0 register a -> node 1 (1)
+        0 register b -> node 2 (2)
+        500 node 1 ready
+        500 node 2 ready
+        1000 register c -> node 3 (5)
+        1500 node 3 ready
+        2000 propose [first placement] 0.0:1+2 0.1:1+3 0.2:2+3 2.0:1+2 2.1:1+3 2.2:2+3 -> target 7
+        2500 publish 7 -> epoch 1
+    "#]]
+    .assert_eq(&sim.tell());
+}
+
+fn three() -> Sim {
+    let mut sim = Sim::new(3);
+    for name in ["a", "b", "c"] {
+        sim.apply(register(name));
+    }
+    sim.run(3_000);
+    assert_eq!(sim.state.epoch, PlacementEpoch(1));
+    sim.tell();
+    sim
+}
+
+#[test]
+fn a_dead_node_keeps_its_place_for_a_while_and_comes_back_to_it() {
+    let mut sim = three();
+    sim.dead.insert(NodeId(2));
+    sim.run(10_000);
+    sim.apply(register("b"));
+    sim.run(2_000);
+    assert_eq!((sim.state.epoch, sim.state.uncovered().0), (PlacementEpoch(1), 0));
+    expect![[r#"
+        6500 node 2 down
+        13000 register b -> node 2 (10)
+        13500 node 2 ready
+    "#]]
+    .assert_eq(&sim.tell());
+}
+
+#[test]
+fn a_node_that_stays_away_is_replaced() {
+    let mut sim = three();
+    sim.dead.insert(NodeId(2));
+    sim.run(70_000);
+    expect![[r#"
+        6500 node 2 down
+        63500 propose [b left; loads 400 B] 0.0:1+3 0.1:1+3 0.2:1+3 2.0:1+3 2.1:1+3 2.2:1+3 -> target 10
+        64000 publish 10 -> epoch 2
+    "#]]
+    .assert_eq(&sim.tell());
+}
+
+#[test]
+fn a_drained_node_gives_its_experts_away_before_it_lets_go() {
+    let mut sim = three();
+    let drain = |draining| Command::DrainNode(DrainNode { name: "c".to_owned(), draining });
+    sim.apply(drain(true));
+    sim.run(2_000);
+    assert!(sim.state.wanted_at(NodeId(3)).is_empty());
+    sim.apply(drain(false));
+    sim.run(2_000);
+    expect![[r#"
+        3000 drain c true
+        3500 propose [c left; loads 400 B] 0.0:1+2 0.1:1+2 0.2:1+2 2.0:1+2 2.1:1+2 2.2:1+2 -> target 10
+        4000 publish 10 -> epoch 2
+        5000 drain c false
+        5500 propose [c joined; loads 400 B] 0.0:2+3 0.1:1+3 0.2:1+2 2.0:2+3 2.1:1+3 2.2:1+2 -> target 13
+        6000 publish 13 -> epoch 3
+    "#]]
+    .assert_eq(&sim.tell());
+}
+
+#[test]
+fn a_target_is_given_up_when_its_node_dies_and_the_old_placement_stays_in_use() {
+    let mut sim = three();
+    sim.slow.insert(NodeId(4));
+    sim.apply(register("d"));
+    sim.run(1_500);
+    assert!(sim.waiting().starts_with("d to load experts (d joined"), "{}", sim.waiting());
+    sim.dead.insert(NodeId(4));
+    sim.run(6_000);
+    assert_eq!((sim.state.epoch, &sim.state.target), (PlacementEpoch(1), &None));
+    let story = sim.tell();
+    assert!(story.contains("cancel 11: node `d` went down before it had loaded its share"), "{story}");
+}
+
+#[test]
+fn a_new_leader_grants_a_full_lease_before_it_expires_anyone() {
+    let mut sim = three();
+    sim.seen = Observations::new(sim.now, LEASE, REPLACE_AFTER, &sim.state);
+    let later = |millis| sim.seen.decide(sim.now + Millis(millis), &sim.state).commands;
+    assert_eq!(later(LEASE.0), []);
+    assert_eq!(later(LEASE.0 + 1).len(), 3);
+}
+
+#[test]
+fn a_node_with_other_weights_is_refused_by_digest() {
+    let mut sim = three();
+    let Command::RegisterNode(mut other) = register("d") else { unreachable!() };
+    other.model = model(2);
+    let Reply::Rejected { why } = sim.apply(Command::RegisterNode(other.clone())) else { panic!("accepted") };
+    assert!(why.contains("digest 01010101") && why.contains("digest 02020202"), "{why}");
+    // Once nobody serves the old model, the new one takes its place.
+    sim.dead.extend([1, 2, 3].map(NodeId));
+    sim.run(4_000);
+    sim.state.settings.nodes_min = 1;
+    assert!(matches!(sim.apply(Command::RegisterNode(other)), Reply::Registered { node: NodeId(4), .. }));
+    sim.run(2_000);
+    assert_eq!((sim.state.placement.nodes(), sim.state.epoch), ([NodeId(4)].into(), PlacementEpoch(3)));
+}
+
+#[test]
+fn heartbeats_of_strangers_and_of_replaced_processes_are_told_so() {
+    let mut sim = three();
+    let old = NodeReport { incarnation: sim.state.nodes[&NodeId(1)].incarnation, ..NodeReport::default() };
+    sim.apply(register("a"));
+    let answer = sim.seen.heartbeat(sim.now, &sim.state, NodeId(1), old.clone());
+    assert_eq!(answer, HeartbeatAnswer::Superseded);
+    assert_eq!(sim.seen.heartbeat(sim.now, &sim.state, NodeId(9), old), HeartbeatAnswer::Unknown);
+}
+
+#[test]
+fn commands_that_do_not_fit_are_answered_and_change_nothing() {
+    let mut sim = three();
+    let before = ClusterState { applied: LogIndex(0), ..sim.state.clone() };
+    let map = sim.state.placement.clone();
+    let commands = [
+        Command::ProposeTarget(ProposeTarget { base: PlacementEpoch(0), map, why: String::new() }),
+        Command::ProposeTarget(ProposeTarget {
+            base: PlacementEpoch(1),
+            map: PlacementMap::new(),
+            why: String::new(),
+        }),
+        Command::CancelTarget(CancelTarget { target: LogIndex(99), why: String::new() }),
+        Command::SetNodeState(SetNodeState {
+            node: NodeId(1),
+            incarnation: LogIndex(0),
+            state: NodeState::Down,
+        }),
+        Command::DrainNode(DrainNode { name: "nobody".to_owned(), draining: true }),
+    ];
+    for command in commands {
+        assert!(matches!(sim.apply(command.clone()), Reply::Rejected { .. }), "{command:?}");
+    }
+    assert_eq!(ClusterState { applied: LogIndex(0), ..sim.state }, before);
+}
+
+fn any_command() -> impl Strategy<Value = Command> {
+    let name = prop::sample::select(vec!["a", "b", "c", "d"]);
+    let node_state = prop::sample::select(vec![NodeState::Joining, NodeState::Ready, NodeState::Down]);
+    prop_oneof![
+        name.clone().prop_map(register),
+        (1_u64..5, 0_u64..30, node_state).prop_map(|(node, incarnation, state)| {
+            Command::SetNodeState(SetNodeState {
+                node: NodeId(node),
+                incarnation: LogIndex(incarnation),
+                state,
+            })
+        }),
+        (name, any::<bool>())
+            .prop_map(|(name, draining)| Command::DrainNode(DrainNode { name: name.to_owned(), draining })),
+        (0_u64..30).prop_map(|t| {
+            Command::CancelTarget(CancelTarget { target: LogIndex(t), why: "test".to_owned() })
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn equal_logs_give_equal_digests_and_snapshots_restore(
+        commands in prop::collection::vec(any_command(), 0..30),
+        cut in 0_usize..30,
+    ) {
+        let apply = |mut state: ClusterState, from: usize, commands: &[Command]| {
+            for (at, command) in commands.iter().enumerate() {
+                state.apply(LogIndex((from + at + 1) as u64), command.clone());
+            }
+            state
+        };
+        let whole = apply(ClusterState::default(), 0, &commands);
+        let cut = cut.min(commands.len());
+        let first = apply(ClusterState::default(), 0, &commands[..cut]);
+        let restored = ClusterState::restore(&first.snapshot()).unwrap();
+        prop_assert_eq!(&restored, &first);
+        let resumed = apply(restored, cut, &commands[cut..]);
+        prop_assert_eq!(resumed.digest(), whole.digest());
+    }
+}

@@ -1,0 +1,198 @@
+//! The node's life in the cluster: register, heartbeat, load what it shall hold, let go of what it no longer shall.
+
+use crate::NodeError;
+use crate::queue::QueuedExperts;
+use conclave_control::command::RegisterNode;
+use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport};
+use conclave_control_rpc::{ControlError, CoordinatorClient};
+use conclave_expert::LocalExperts;
+use conclave_model::{Manifest, ModelFolder};
+use conclave_types::{ExpertKey, LogIndex, NodeId, PlacementEpoch};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+
+/// How often the lease is renewed: several times within it, so that a lost heartbeat does not matter.
+const HEARTBEAT: Duration = Duration::from_millis(300);
+/// Pause after coordinators could not be reached, and after experts could not be loaded.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long experts that moved away are kept: gateways may still use the epoch before.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What the loader has reached, for the heartbeats.
+#[derive(Default)]
+struct Progress {
+    epoch: PlacementEpoch,
+    target: LogIndex,
+    trouble: String,
+}
+
+pub(crate) struct Membership {
+    pub(crate) client: Arc<CoordinatorClient>,
+    pub(crate) registration: RegisterNode,
+    pub(crate) folder: Arc<ModelFolder>,
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) experts: Arc<LocalExperts>,
+    pub(crate) queue: Arc<QueuedExperts>,
+}
+
+impl Membership {
+    /// Takes part until dropped; returns only if the cluster refuses this node for good.
+    pub(crate) async fn run(self) -> NodeError {
+        let progress = Mutex::new(Progress::default());
+        let progressed = Notify::new();
+        let (identity, identities) = watch::channel(None);
+        let states = self.client.watch();
+        tokio::select! {
+            error = self.keep_lease(&progress, &progressed, &identity) => error,
+            () = self.follow(states, identities, &progress, &progressed) => unreachable!("follows for ever"),
+        }
+    }
+
+    async fn register(&self) -> Result<(NodeId, LogIndex), NodeError> {
+        let mut said = false;
+        loop {
+            match self.client.register(&self.registration).await {
+                Ok((node, incarnation)) => {
+                    tracing::info!(%node, name = self.registration.name, "registered");
+                    return Ok((node, incarnation));
+                }
+                Err(ControlError::Refused(why)) => return Err(NodeError::Refused(why)),
+                Err(error) if !said => {
+                    tracing::info!(%error, "waiting for the coordinators");
+                    said = true;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn keep_lease(
+        &self,
+        progress: &Mutex<Progress>,
+        progressed: &Notify,
+        identity: &watch::Sender<Option<NodeId>>,
+    ) -> NodeError {
+        loop {
+            let (node, incarnation) = match self.register().await {
+                Ok(registered) => registered,
+                Err(error) => return error,
+            };
+            identity.send_replace(Some(node));
+            loop {
+                let report = {
+                    let progress = progress.lock().expect("no panic holds this lock");
+                    NodeReport {
+                        incarnation,
+                        ready_epoch: progress.epoch,
+                        ready_target: progress.target,
+                        experts: self.experts.held().len() as u64,
+                        bytes: self.experts.bytes(),
+                        calls: self.queue.answered(),
+                        trouble: progress.trouble.clone(),
+                    }
+                };
+                match self.client.heartbeat(node, &report).await {
+                    Ok(HeartbeatAnswer::Ok) => {}
+                    Ok(HeartbeatAnswer::Unknown) => break,
+                    Ok(HeartbeatAnswer::Superseded) => {
+                        return NodeError::Superseded(self.registration.name.clone());
+                    }
+                    // Calls are still answered: the coordinators are not on a token's way.
+                    Err(error) => tracing::debug!(%error, "heartbeat not delivered"),
+                }
+                // News of what was loaded goes out at once.
+                tokio::select! {
+                    () = tokio::time::sleep(HEARTBEAT) => {}
+                    () = progressed.notified() => {}
+                }
+            }
+        }
+    }
+
+    async fn follow(
+        &self,
+        mut states: watch::Receiver<Arc<ClusterState>>,
+        mut identities: watch::Receiver<Option<NodeId>>,
+        progress: &Mutex<Progress>,
+        progressed: &Notify,
+    ) {
+        let mut unwanted: Option<(BTreeSet<ExpertKey>, Instant)> = None;
+        loop {
+            let state = states.borrow_and_update().clone();
+            let node = *identities.borrow_and_update();
+            let mut wait = None;
+            if let Some(node) = node.filter(|node| state.nodes.contains_key(node)) {
+                let wanted = state.wanted_at(node);
+                let trouble = self.load(&wanted).await;
+                if trouble.is_some() {
+                    wait = Some(RETRY);
+                }
+                {
+                    let mut progress = progress.lock().expect("no panic holds this lock");
+                    if trouble.is_none() {
+                        progress.epoch = state.epoch;
+                        progress.target = state.target.as_ref().map_or(LogIndex(0), |target| target.id);
+                        self.queue.set_epoch(state.epoch);
+                    }
+                    progress.trouble = trouble.unwrap_or_default();
+                }
+                progressed.notify_one();
+                let spare: BTreeSet<ExpertKey> = self.experts.held().difference(&wanted).copied().collect();
+                unwanted = match unwanted.take() {
+                    _ if spare.is_empty() => None,
+                    Some((keys, since)) if keys == spare => Some((keys, since)),
+                    _ => Some((spare, Instant::now())),
+                };
+                if let Some((keys, since)) = &unwanted {
+                    let left = GRACE.saturating_sub(since.elapsed());
+                    if left.is_zero() {
+                        self.experts.release(keys);
+                        tracing::info!(experts = keys.len(), "released experts that moved away");
+                        unwanted = None;
+                    } else {
+                        wait = Some(wait.map_or(left, |wait| wait.min(left)));
+                    }
+                }
+            }
+            let pause = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Ok(()) = states.changed() => {}
+                Ok(()) = identities.changed() => {}
+                () = pause => {}
+            }
+        }
+    }
+
+    /// Loads what is missing of `wanted`; what went wrong, if something did.
+    async fn load(&self, wanted: &BTreeSet<ExpertKey>) -> Option<String> {
+        let held = self.experts.held();
+        let missing: Vec<ExpertKey> = wanted.difference(&held).copied().collect();
+        if missing.is_empty() {
+            return None;
+        }
+        let started = Instant::now();
+        let count = missing.len();
+        let (experts, folder, manifest) = (self.experts.clone(), self.folder.clone(), self.manifest.clone());
+        let load = move || missing.into_iter().try_for_each(|key| experts.add(&folder, &manifest, key));
+        match tokio::task::spawn_blocking(load).await {
+            Ok(Ok(())) => {
+                let millis = started.elapsed().as_millis() as u64;
+                tracing::info!(experts = count, bytes = self.experts.bytes().0, millis, "loaded experts");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot load experts");
+                Some(error.to_string())
+            }
+            Err(error) => Some(format!("loading stopped: {error}")),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The expert node's settings: flag, environment variable and TOML key come from these fields.
+
+use std::net::SocketAddr;
+
+/// Settings of an expert node.
+#[derive(Clone, Debug, clap::Args)]
+pub struct NodeOptions {
+    /// This node's name. The same name is the same node: after a restart it gets its experts back.
+    #[arg(long, env = "CONCLAVE_NODE_NAME")]
+    pub name: String,
+    /// Address to listen on; port 0: the system chooses. Off loopback a cluster token is required.
+    #[arg(long, env = "CONCLAVE_LISTEN", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// HOST or HOST:PORT by which gateways reach this node; default: the address it listens on.
+    #[arg(long, env = "CONCLAVE_ADVERTISE")]
+    pub advertise: Option<String>,
+    /// The coordinators, HOST:PORT separated by commas.
+    #[arg(long, env = "CONCLAVE_COORDINATORS", value_delimiter = ',', required = true)]
+    pub coordinators: Vec<String>,
+    /// Most memory for experts; default: as much as it is given. Unit: bytes.
+    #[arg(long, env = "CONCLAVE_MEMORY_MAX")]
+    pub memory_max: Option<u64>,
+    /// What this node may lose together with others, such as a rack; default: it fails alone.
+    #[arg(long, env = "CONCLAVE_ZONE", default_value = "")]
+    pub zone: String,
+    /// Most calls that wait; more are told to come back. Range: 1..=65536.
+    #[arg(long, env = "CONCLAVE_CALLS_MAX", default_value_t = 256)]
+    pub calls_max: usize,
+}
+
+impl NodeOptions {
+    /// Every problem at once.
+    pub fn validate(&self, token_set: bool) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.name.is_empty() {
+            problems.push("name is empty; give the node a name".to_owned());
+        }
+        if !(1..=65_536).contains(&self.calls_max) {
+            problems.push(format!("calls_max is {}; it can be 1 to 65536", self.calls_max));
+        }
+        if !self.listen.ip().is_loopback() && !token_set {
+            problems.push(format!(
+                "listen is {}, which is not loopback; set cluster_token, or listen on 127.0.0.1",
+                self.listen
+            ));
+        }
+        if self.listen.ip().is_unspecified() && self.advertise.is_none() {
+            problems.push(format!("listen is {}; set advertise to the name others reach it by", self.listen));
+        }
+        problems
+    }
+
+    /// What the node tells the coordinators, given the port it listens on.
+    pub(crate) fn advertised(&self, listening: SocketAddr) -> String {
+        match &self.advertise {
+            None => listening.to_string(),
+            Some(host) if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {
+                host.clone()
+            }
+            Some(host) => format!("{host}:{}", listening.port()),
+        }
+    }
+}
