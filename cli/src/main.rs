@@ -2,9 +2,15 @@
 //!
 //! The only place that reads the environment and decides exit codes. Knows no model and no protocol.
 
+mod announce;
 mod chat;
+mod model;
+mod process;
+mod roles;
 mod serve;
 mod settings;
+mod status;
+mod up;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -23,14 +29,31 @@ struct Cli {
     /// Log lines as `text` or `json`.
     #[arg(long, global = true, env = "CONCLAVE_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
     log_format: String,
+    /// Also stop when the standard input ends: for processes that another one looks after.
+    #[arg(long, global = true, hide = true)]
+    stop_with_stdin: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start a whole cluster on this machine, one process for each role.
+    Up(up::UpOptions),
     /// Serve a model in this one process.
     Serve(serve::ServeOptions),
+    /// Run one gateway of a cluster: the API, the trunk, and the way to the experts.
+    Gateway(roles::GatewayRole),
+    /// Run one expert node of a cluster.
+    ExpertNode(roles::NodeRole),
+    /// Run one coordinator of a cluster.
+    Coordinator(roles::CoordinatorRole),
+    /// Show a cluster: its nodes, placement, coverage and leader.
+    Status(status::StatusOptions),
+    /// Empty a node: its experts move to others before it lets go of them.
+    Drain(status::DrainOptions),
+    /// Use a drained node again.
+    Undrain(status::DrainOptions),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatOptions),
 }
@@ -51,8 +74,16 @@ fn log(cli: &Cli) -> anyhow::Result<()> {
 fn main() -> ExitCode {
     let result = settings::parse::<Cli>().and_then(|cli| {
         log(&cli)?;
+        let stop = process::Stop { with_stdin: cli.stop_with_stdin };
         match cli.command {
-            Command::Serve(options) => serve::run(options),
+            Command::Up(options) => up::run(options, &cli.log, &cli.log_format),
+            Command::Serve(options) => serve::run(options, stop),
+            Command::Gateway(options) => roles::gateway(options, stop),
+            Command::ExpertNode(options) => roles::expert_node(options, stop),
+            Command::Coordinator(options) => roles::coordinator(options, stop),
+            Command::Status(options) => status::status(&options),
+            Command::Drain(options) => status::drain(&options, true),
+            Command::Undrain(options) => status::drain(&options, false),
             Command::Chat(options) => chat::run(&options),
         }
     });

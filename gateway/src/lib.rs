@@ -4,11 +4,14 @@
 //! reach experts only through `ExpertBackend`.
 
 mod api;
+mod cluster;
 pub mod dispatch;
 mod engine;
 mod options;
 pub mod text;
 
+pub use cluster::{ClusterFeed, ClusterOptions};
+pub use conclave_control_rpc::ClusterToken;
 pub use options::{GatewayOptions, Problem};
 
 use api::{ApiState, Defaults};

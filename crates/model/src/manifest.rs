@@ -32,6 +32,15 @@ impl Manifest {
         serde_json::from_slice(&text).map_err(|error| ModelError::Json { file: path.to_owned(), error })
     }
 
+    /// Writes a manifest file, whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), ModelError> {
+        let failed = |error| ModelError::File { file: path.to_owned(), error };
+        let text = serde_json::to_vec_pretty(self).expect("a manifest has a JSON form");
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, text).map_err(failed)?;
+        std::fs::rename(&partial, path).map_err(failed)
+    }
+
     /// The digest that names the model in calls and in the cluster state: equal for two nodes exactly if they
     /// compute the same function.
     pub fn model_digest(&self, folder: &ModelFolder) -> ModelDigest {
@@ -40,6 +49,27 @@ impl Manifest {
             text.push_str(&format!("{name} {digest}\n"));
         }
         Digest::of(text.as_bytes())
+    }
+
+    /// Refuses a folder whose config.json describes another computation than the manifest's.
+    pub fn verify_config(&self, folder: &ModelFolder) -> Result<(), ModelError> {
+        if self.config == folder.config_digest {
+            return Ok(());
+        }
+        Err(ModelError::WrongDigest {
+            file: folder.path.join("config.json"),
+            tensor: "(the configuration)".to_owned(),
+            expected: self.config,
+            found: folder.config_digest,
+        })
+    }
+
+    /// Refuses a folder whose trunk, which is every tensor that is no expert's, is not the manifest's.
+    pub fn verify_trunk(&self, folder: &ModelFolder) -> Result<(), ModelError> {
+        let experts: std::collections::BTreeSet<String> =
+            folder.spec.expert_keys().flat_map(|key| folder.spec.expert_tensors(key)).collect();
+        let trunk: Vec<&String> = self.tensors.keys().filter(|name| !experts.contains(*name)).collect();
+        trunk.par_iter().try_for_each(|name| self.verify(folder, name))
     }
 
     /// Refuses `tensor` if its bytes are not those of the manifest.

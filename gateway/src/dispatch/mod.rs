@@ -3,8 +3,10 @@
 //! Keeps true: each (row, expert) pair is asked of exactly one home at a time; a failed home's pairs go to
 //! another home at once; the result does not depend on who answered. Knows backends, not connections.
 
+mod health;
 mod split;
 
+use health::Health;
 pub use split::{NodeBatch, NodeLoads, split};
 
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertRows, Lane, RowDtype, Rows};
@@ -13,6 +15,7 @@ use conclave_types::{ExpertIdx, ExpertKey, LayerIdx, ModelDigest, NodeId, Placem
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
 
 /// The homes and how to reach them, at one epoch. Swapped as a whole between steps.
 #[derive(Clone, Default)]
@@ -45,17 +48,28 @@ pub struct Dispatcher {
     model: ModelDigest,
     dtype: RowDtype,
     homes: RwLock<Arc<Homes>>,
+    health: Health,
 }
+
+/// How long one layer may take in all, with every retry, before its requests get an error.
+const LAYER_MAX: Duration = Duration::from_secs(30);
 
 impl Dispatcher {
     /// For `model`, whose rows travel as `dtype`.
     pub fn new(model: ModelDigest, dtype: RowDtype, homes: Homes) -> Self {
-        Self { model, dtype, homes: RwLock::new(Arc::new(homes)) }
+        Self { model, dtype, homes: RwLock::new(Arc::new(homes)), health: Health::default() }
     }
 
     /// Uses `homes` from the next layer on.
     pub fn set_homes(&self, homes: Homes) {
-        *self.homes.write().expect("no panic holds this lock") = Arc::new(homes);
+        let before =
+            std::mem::replace(&mut *self.homes.write().expect("no panic holds this lock"), Arc::new(homes));
+        // What a node's last process did says nothing about its next one.
+        let now = self.homes();
+        let replaced = |(node, backend): &(&NodeId, &Arc<dyn ExpertBackend>)| {
+            !now.backends.get(node).is_some_and(|other| Arc::ptr_eq(other, backend))
+        };
+        before.backends.iter().filter(replaced).for_each(|(node, _)| self.health.forget(*node));
     }
 
     /// The homes in use.
@@ -72,34 +86,65 @@ impl Dispatcher {
         rows: &[f32],
         routing: &Routing,
     ) -> Result<Vec<f32>, DispatchError> {
-        let homes = self.homes();
+        let mut homes = self.homes();
         let mut answers: Vec<Option<Vec<f32>>> = vec![None; routing.experts.len()];
-        let mut failed: BTreeSet<NodeId> = BTreeSet::new();
+        let started = Instant::now();
+        let mut deadline = self.health.deadline(lane);
+        // Nodes that failed this layer, those of them that may only have been slow, and those that failed lately.
+        let (mut failed, mut slow) = (BTreeSet::new(), BTreeSet::new());
+        let mut avoided = self.health.tripped(started);
         loop {
-            let alive: BTreeSet<NodeId> =
-                homes.backends.keys().filter(|node| !failed.contains(node)).copied().collect();
+            let usable = |node: &NodeId| !failed.contains(node) && !avoided.contains(node);
+            let alive: BTreeSet<NodeId> = homes.backends.keys().copied().filter(usable).collect();
             let missing = |at: usize| answers[at].is_none();
-            let batches = split(layer, routing, missing, &homes.map, &alive, &NodeLoads::default())
-                .map_err(|experts| DispatchError::NoReplica { layer, experts, epoch: homes.epoch })?;
+            let batches = match split(layer, routing, missing, &homes.map, &alive, &NodeLoads::default()) {
+                Ok(batches) => batches,
+                Err(_) if !avoided.is_empty() => {
+                    avoided.clear();
+                    continue;
+                }
+                Err(_) if !Arc::ptr_eq(&homes, &self.homes()) => {
+                    homes = self.homes();
+                    failed.clear();
+                    continue;
+                }
+                Err(_) if !slow.is_empty() && started.elapsed() < LAYER_MAX => {
+                    // Nobody else is left: a slow home is better than none.
+                    failed.retain(|node| !slow.contains(node));
+                    slow.clear();
+                    deadline *= 2;
+                    continue;
+                }
+                Err(experts) => return Err(DispatchError::NoReplica { layer, experts, epoch: homes.epoch }),
+            };
             if batches.is_empty() {
                 break;
             }
+            let asked = Instant::now();
             let calls = batches.iter().map(|batch| {
-                let call = self.call(layer, lane, hidden, rows, homes.epoch, batch);
+                let call = self.call(layer, lane, hidden, rows, homes.epoch, deadline, batch);
                 homes.backends[&batch.node].run(call)
             });
             let replies = join_all(calls).await;
             for (batch, reply) in batches.iter().zip(replies) {
+                let node = batch.node;
                 match reply.and_then(|output| check(&output.rows, batch, hidden)) {
                     Ok(values) => {
+                        self.health.answered(node, lane, asked.elapsed());
                         let pairs = batch.experts.iter().flat_map(|(_, pairs)| pairs);
                         for (pair, row) in pairs.zip(values.chunks_exact(hidden)) {
                             answers[*pair] = Some(row.to_vec());
                         }
                     }
                     Err(error) => {
-                        tracing::warn!(node = %batch.node, %layer, %error, "expert call failed; asking another home");
-                        failed.insert(batch.node);
+                        if matches!(error, ExpertError::Deadline(_) | ExpertError::Busy { .. }) {
+                            slow.insert(node);
+                        }
+                        if self.health.failed(node, Instant::now()) {
+                            tracing::warn!(%node, %layer, %error, "a home failed; asking others");
+                        }
+                        metrics::counter!("conclave_expert_calls_failed_total").increment(1);
+                        failed.insert(node);
                     }
                 }
             }
@@ -109,6 +154,7 @@ impl Dispatcher {
         }))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
     /// The message for one node: each row once, then its indices for each expert.
     fn call(
         &self,
@@ -117,6 +163,7 @@ impl Dispatcher {
         hidden: usize,
         rows: &[f32],
         epoch: PlacementEpoch,
+        deadline: Duration,
         batch: &NodeBatch,
     ) -> ExpertBatch {
         let sent: Vec<usize> = batch.rows();
@@ -131,7 +178,7 @@ impl Dispatcher {
             epoch,
             layer,
             lane,
-            deadline: None,
+            deadline: Some(deadline),
             rows: Rows::from_f32(self.dtype, hidden, &values),
             experts: batch
                 .experts

@@ -31,7 +31,7 @@ impl RegisterNode {
             return Reply::rejected("the model has no expert");
         }
         if let Some(model) = &state.model
-            && *model != self.model
+            && model.digest != self.model.digest
         {
             // A model may be replaced once nobody serves the old one; the first node of the new one does it.
             let other =
@@ -51,7 +51,9 @@ impl RegisterNode {
             state.epoch = state.epoch.next();
             state.target = None;
         }
-        state.model = Some(self.model);
+        if state.model.as_ref().is_none_or(|model| model.digest != self.model.digest) {
+            state.model = Some(self.model);
+        }
         let (id, draining) = match state.node_named(&self.name) {
             Some((id, node)) => (id, node.draining),
             None => {

@@ -1,0 +1,86 @@
+//! Which model a role uses, and with what it computes.
+
+use anyhow::Context;
+use conclave_kernels::Pool;
+use conclave_model::{DtypeChoice, Manifest, ModelFolder};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which model, and what it is computed with.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ModelOptions {
+    /// Model folder in Hugging Face layout; default: the small model that comes with Conclave.
+    #[arg(long, env = "CONCLAVE_MODEL")]
+    model: Option<PathBuf>,
+    /// What to compute in: auto (as stored), f32 or bf16.
+    #[arg(long, env = "CONCLAVE_DTYPE", default_value = "auto")]
+    dtype: DtypeChoice,
+    /// Threads for computing; default: one per core.
+    #[arg(long, env = "CONCLAVE_THREADS")]
+    threads: Option<usize>,
+    /// Manifest of the model, as `conclave manifest` writes it; default: read and hash the whole folder.
+    #[arg(long, env = "CONCLAVE_MANIFEST")]
+    manifest: Option<PathBuf>,
+}
+
+impl ModelOptions {
+    /// Every problem at once.
+    pub(crate) fn validate(&self) -> Vec<String> {
+        let none = self.threads == Some(0);
+        none.then(|| "threads is 0; it can be 1 or more".to_owned()).into_iter().collect()
+    }
+
+    /// Opens the folder; loads nothing.
+    pub(crate) fn open(&self) -> anyhow::Result<ModelFolder> {
+        let path = match &self.model {
+            Some(path) => path.clone(),
+            None => embedded_model()?,
+        };
+        Ok(ModelFolder::open(&path, self.dtype)?)
+    }
+
+    /// The manifest of `folder`.
+    pub(crate) fn manifest(&self, folder: &ModelFolder) -> anyhow::Result<Manifest> {
+        let Some(path) = &self.manifest else { return Ok(Manifest::compute(folder)?) };
+        let manifest = Manifest::read(path)?;
+        manifest.verify_config(folder)?;
+        Ok(manifest)
+    }
+
+    /// Refuses a trunk that is not the manifest's; one that was just computed needs no second look.
+    pub(crate) fn verify_trunk(&self, folder: &ModelFolder, manifest: &Manifest) -> anyhow::Result<()> {
+        if self.manifest.is_some() {
+            manifest.verify_trunk(folder)?;
+        }
+        Ok(())
+    }
+
+    /// The flags by which a child process uses the same model.
+    pub(crate) fn flags(&self, folder: &ModelFolder, manifest: &std::path::Path) -> Vec<std::ffi::OsString> {
+        let mut flags = vec!["--model".into(), folder.path.clone().into()];
+        flags.extend(["--dtype".into(), folder.dtype.name().into()]);
+        flags.extend(["--manifest".into(), manifest.into()]);
+        flags
+    }
+
+    /// Threads that were asked for.
+    pub(crate) fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+
+    /// The threads that compute.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Arc::new(Pool::new(self.threads.unwrap_or(cores)))
+    }
+}
+
+/// The model that comes with Conclave: beside the binary when installed, else in the source tree.
+fn embedded_model() -> anyhow::Result<PathBuf> {
+    const NAME: &str = "models/tiny-tales";
+    let installed = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(NAME)));
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(NAME);
+    let places = [installed, Some(PathBuf::from(NAME)), Some(source)];
+    let found = places.into_iter().flatten().find(|path| path.join("config.json").exists());
+    found.context("the model that comes with Conclave was not found; pass --model FOLDER")
+}

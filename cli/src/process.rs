@@ -1,0 +1,74 @@
+//! What every role's process needs: checked settings, a runtime, and a reason to stop.
+
+use anyhow::bail;
+use conclave_gateway::ClusterToken;
+use std::io::Read;
+use tokio_util::sync::CancellationToken;
+
+/// Fails with every problem at once.
+pub(crate) fn check<const N: usize>(problems: [Vec<String>; N]) -> anyhow::Result<()> {
+    let problems: Vec<String> = problems.into_iter().flatten().collect();
+    if !problems.is_empty() {
+        bail!("these settings cannot be used:\n  {}", problems.join("\n  "));
+    }
+    Ok(())
+}
+
+/// The runtime for sockets and timers; computing has threads of its own.
+pub(crate) fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?)
+}
+
+/// When a process shall end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop {
+    /// Whether the end of the standard input is a reason: a child that `up` has started must not outlive it.
+    pub(crate) with_stdin: bool,
+}
+
+impl Stop {
+    /// Cancelled at Ctrl-C, at SIGTERM and, if so asked, at the end of the standard input. Needs a runtime.
+    pub(crate) fn token(self) -> CancellationToken {
+        let token = CancellationToken::new();
+        let stop = token.clone();
+        tokio::spawn(async move {
+            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .expect("a process may listen for its signals");
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+                () = stop.cancelled() => {}
+            }
+            tracing::info!("stopping; what runs may end");
+            stop.cancel();
+        });
+        if self.with_stdin {
+            let stop = token.clone();
+            // A thread of its own: a runtime that ends would wait for a read that never returns.
+            std::thread::spawn(move || {
+                let mut byte = [0];
+                while std::io::stdin().read(&mut byte).is_ok_and(|read| read > 0) {}
+                stop.cancel();
+            });
+        }
+        token
+    }
+}
+
+/// The secret that all roles of a cluster share.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct TokenOptions {
+    /// Secret that all roles of the cluster share; needed off loopback. At least 16 characters.
+    #[arg(long, env = "CONCLAVE_CLUSTER_TOKEN", hide_env_values = true)]
+    cluster_token: Option<String>,
+}
+
+impl TokenOptions {
+    /// The token, or what is wrong with it.
+    pub(crate) fn token(&self) -> (ClusterToken, Vec<String>) {
+        match ClusterToken::new(self.cluster_token.as_deref()) {
+            Ok(token) => (token, Vec::new()),
+            Err(problem) => (ClusterToken::default(), vec![problem]),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! `conclave up`: a whole cluster on this machine, one process for each role.
+//!
+//! Keeps true: what it starts it stops; a process that dies is started again; its children end when it does, even
+//! if it is killed. Everything listens on loopback only.
+
+use crate::announce::announce;
+use crate::model::ModelOptions;
+use crate::process::{Stop, check, runtime};
+use anyhow::{Context, bail};
+use conclave_control_rpc::{ClusterToken, CoordinatorClient};
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often the cluster is asked how far it is.
+const ASK: Duration = Duration::from_millis(100);
+/// How long children may take to stop.
+const STOP: Duration = Duration::from_secs(15);
+/// A process that ends sooner than this after its start counts as one that cannot start.
+const SHORT_LIFE: Duration = Duration::from_secs(5);
+/// So many short lives in a row, before the cluster was ready once, end it.
+const SHORT_LIVES_MAX: u32 = 3;
+
+/// Settings of `conclave up`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct UpOptions {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// Port of the API; 0: the system chooses.
+    #[arg(long, env = "CONCLAVE_PORT", default_value_t = 8080)]
+    port: u16,
+    /// Expert nodes. Range: 1..=64.
+    #[arg(long, env = "CONCLAVE_NODES", default_value_t = 3)]
+    nodes: u32,
+    /// Coordinators; an odd number is best. Range: 1..=9.
+    #[arg(long, env = "CONCLAVE_COORDINATOR_COUNT", default_value_t = 3)]
+    coordinators: u32,
+    /// Homes of every expert; with 2 any one node may die unnoticed. Range: 1..=16.
+    #[arg(long, env = "CONCLAVE_REPLICAS", default_value_t = 2)]
+    replicas: u32,
+    /// Folder for the coordinators' logs and the log files of all processes; default: a temporary one, removed at
+    /// the end. With a folder of your own the cluster remembers its placement.
+    #[arg(long, env = "CONCLAVE_DATA")]
+    data: Option<PathBuf>,
+    /// Pause before a process that ended is started again. Unit: milliseconds. Range: 0..=600000.
+    #[arg(long, env = "CONCLAVE_RESTART_MS", default_value_t = 1_000)]
+    restart_ms: u64,
+}
+
+/// One process to keep running.
+struct Role {
+    name: String,
+    args: Vec<OsString>,
+    log: PathBuf,
+}
+
+fn say(line: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    // Nobody listens any more if the terminal is gone; the cluster goes on.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// A port that was free a moment ago. Coordinators must know each other's addresses before any of them runs.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+pub(crate) fn run(options: UpOptions, log: &str, log_format: &str) -> anyhow::Result<()> {
+    let mut problems = Vec::new();
+    let mut range = |key: &str, value: u64, min: u64, max: u64| {
+        if !(min..=max).contains(&value) {
+            problems.push(format!("{key} is {value}; it can be {min} to {max}"));
+        }
+    };
+    range("nodes", options.nodes.into(), 1, 64);
+    range("coordinators", options.coordinators.into(), 1, 9);
+    range("replicas", options.replicas.into(), 1, 16);
+    range("restart_ms", options.restart_ms, 0, 600_000);
+    check([problems, options.model.validate()])?;
+    let api = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).and_then(|at| at.local_addr());
+    let api = api.with_context(|| {
+        format!("cannot listen on 127.0.0.1:{}; choose another --port or stop what uses it", options.port)
+    })?;
+
+    let temporary = options.data.is_none();
+    let data = match &options.data {
+        Some(data) => data.clone(),
+        None => std::env::temp_dir().join(format!("conclave-up-{}", std::process::id())),
+    };
+    std::fs::create_dir_all(&data).with_context(|| format!("data folder {}", data.display()))?;
+    let result = prepare(&options, &data, api, log, log_format)
+        .and_then(|cluster| runtime(1)?.block_on(cluster.run(Duration::from_millis(options.restart_ms))));
+    if temporary && result.is_ok() {
+        // Left behind, it would only take space.
+        let _ = std::fs::remove_dir_all(&data);
+    }
+    result
+}
+
+struct Cluster {
+    model: String,
+    api: SocketAddr,
+    roles: Vec<Role>,
+    coordinators: Vec<String>,
+    data: PathBuf,
+}
+
+fn prepare(
+    options: &UpOptions,
+    data: &Path,
+    api: SocketAddr,
+    log: &str,
+    log_format: &str,
+) -> anyhow::Result<Cluster> {
+    let folder = options.model.open()?;
+    // Hashed once, here; every process verifies what it loads against it.
+    let manifest_file = data.join("manifest.json");
+    options.model.manifest(&folder)?.write(&manifest_file)?;
+    let addresses: Vec<SocketAddr> =
+        (0..options.coordinators).map(|_| free_address()).collect::<anyhow::Result<_>>()?;
+    let coordinators: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    let peers = (1..).zip(&coordinators).map(|(id, at)| format!("{id}={at}")).collect::<Vec<_>>().join(",");
+    let common = |role: &str| -> Vec<OsString> {
+        ["--log", log, "--log-format", log_format, "--stop-with-stdin", role].map(OsString::from).to_vec()
+    };
+    let mut roles = Vec::new();
+    for (id, address) in (1..).zip(&addresses) {
+        let name = format!("coordinator-{id}");
+        let mut args = common("coordinator");
+        let flags = [
+            ("--id", id.to_string()),
+            ("--peers", peers.clone()),
+            ("--listen", address.to_string()),
+            ("--replicas", options.replicas.to_string()),
+            ("--nodes-min", options.nodes.to_string()),
+        ];
+        args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
+        args.extend(["--data".into(), data.join(&name).into()]);
+        roles.push(Role { log: data.join(format!("{name}.log")), name, args });
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = |processes: u32| {
+        let threads = options.model.threads().unwrap_or(cores / processes.max(1) as usize);
+        threads.max(1).to_string()
+    };
+    let model = options.model.flags(&folder, &manifest_file);
+    for id in 1..=options.nodes {
+        let name = format!("node-{id}");
+        let mut args = common("expert-node");
+        let flags = [
+            ("--name", name.clone()),
+            ("--coordinators", coordinators.join(",")),
+            // While the nodes compute, the gateway waits.
+            ("--threads", threads(options.nodes)),
+        ];
+        args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
+        args.extend(model.iter().cloned());
+        roles.push(Role { log: data.join(format!("{name}.log")), name, args });
+    }
+    let mut args = common("gateway");
+    let flags = [
+        ("--port", api.port().to_string()),
+        ("--coordinators", coordinators.join(",")),
+        ("--threads", threads(1)),
+    ];
+    args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
+    args.extend(model);
+    roles.push(Role { log: data.join("gateway.log"), name: "gateway".to_owned(), args });
+    Ok(Cluster { model: folder.name(), api, roles, coordinators, data: data.to_owned() })
+}
+
+impl Cluster {
+    async fn run(self, restart: Duration) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let stop = Stop { with_stdin: false }.token();
+        let (model, nodes) = (&self.model, self.roles.len() - self.coordinators.len() - 1);
+        say(format!(
+            "Starting {model} on {} coordinators, {nodes} expert nodes and 1 gateway",
+            self.coordinators.len()
+        ));
+        say(format!("  logs and data in {}", self.data.display()));
+        let tracker = TaskTracker::new();
+        let ready = CancellationToken::new();
+        let (failed, mut failures) = tokio::sync::mpsc::channel(1);
+        for role in self.roles {
+            let (stop, ready, failed) = (stop.clone(), ready.clone(), failed.clone());
+            tracker.spawn(async move {
+                if let Err(error) = keep_running(&role, restart, &stop, &ready).await {
+                    // One reason is enough.
+                    let _ = failed.try_send(error);
+                }
+            });
+        }
+        tracker.close();
+        let result = tokio::select! {
+            result = until_ready(self.api, &self.coordinators) => result,
+            () = stop.cancelled() => Ok(()),
+            Some(error) = failures.recv() => Err(error),
+        };
+        if result.is_ok() && !stop.is_cancelled() {
+            ready.cancel();
+            say(format!("Ready after {:.1} s.", started.elapsed().as_secs_f64()));
+            announce(&self.model, self.api)?;
+            say(format!("  conclave status --coordinators {}\n", self.coordinators.join(",")));
+            stop.cancelled().await;
+        }
+        stop.cancel();
+        say("Stopping");
+        tracker.wait().await;
+        result
+    }
+}
+
+/// Follows the placement until the gateway says that it is ready, telling what is waited for.
+async fn until_ready(api: SocketAddr, coordinators: &[String]) -> anyhow::Result<()> {
+    let client = CoordinatorClient::new(coordinators.to_vec(), ClusterToken::default());
+    let mut told = String::new();
+    loop {
+        let waiting = match client.status().await {
+            Ok(status) if !status.waiting.is_empty() => status.waiting,
+            Ok(status) if status.state.epoch.0 > 0 => "the gateway".to_owned(),
+            Ok(_) | Err(_) => "a leader among the coordinators".to_owned(),
+        };
+        if waiting != told {
+            say(format!("  waiting for {waiting}"));
+            told = waiting;
+        }
+        let url = format!("http://{api}/ready");
+        let answer = tokio::task::spawn_blocking(move || {
+            let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(1))).build();
+            ureq::Agent::from(agent).get(&url).call().is_ok()
+        });
+        if answer.await? {
+            return Ok(());
+        }
+        tokio::time::sleep(ASK).await;
+    }
+}
+
+/// Starts the role's process, and starts it again whenever it ends.
+async fn keep_running(
+    role: &Role,
+    restart: Duration,
+    stop: &CancellationToken,
+    ready: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut short_lives = 0;
+    loop {
+        let started = Instant::now();
+        let mut child = start(role)?;
+        // Waiting for a child closes an input that it still owns, and that would stop it.
+        let input = child.stdin.take();
+        say(format!("  {:<16} pid {}", role.name, child.id().unwrap_or_default()));
+        let status = tokio::select! {
+            status = child.wait() => status?,
+            () = stop.cancelled() => return end(&mut child, input, &role.name).await,
+        };
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        short_lives = if started.elapsed() < SHORT_LIFE { short_lives + 1 } else { 0 };
+        if short_lives >= SHORT_LIVES_MAX && !ready.is_cancelled() {
+            let log = std::fs::read_to_string(&role.log).unwrap_or_default();
+            let last = log.lines().last().unwrap_or("it wrote no log").to_owned();
+            bail!("{} cannot start ({status}): {last}\nits log is {}", role.name, role.log.display());
+        }
+        // Longer pauses for a process that does not live.
+        let pause = restart * 2_u32.pow(short_lives.saturating_sub(1).min(5));
+        say(format!("  {} ended ({status}); starting it again in {:.1} s", role.name, pause.as_secs_f64()));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+fn start(role: &Role) -> anyhow::Result<Child> {
+    let log = std::fs::File::options().create(true).append(true).open(&role.log);
+    let log = log.with_context(|| format!("log file {}", role.log.display()))?;
+    Command::new(std::env::current_exe()?)
+        .args(&role.args)
+        // Settings meant for `up` must not reach its children.
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(key, _)| !key.to_string_lossy().starts_with("CONCLAVE_")))
+        // Its end tells the child to stop.
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("starting {}", role.name))
+}
+
+/// Asks the child to stop, and kills it if it does not.
+async fn end(child: &mut Child, input: Option<ChildStdin>, name: &str) -> anyhow::Result<()> {
+    drop(input);
+    if tokio::time::timeout(STOP, child.wait()).await.is_err() {
+        say(format!("  {name} does not stop; killing it"));
+        child.kill().await?;
+    }
+    Ok(())
+}
