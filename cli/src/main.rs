@@ -13,6 +13,7 @@ mod status;
 mod up;
 
 use clap::{Parser, Subcommand};
+use conclave_telemetry::{LogFormat, Telemetry, TelemetryError, TelemetryOptions};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,11 +25,14 @@ struct Cli {
     #[arg(long, global = true, env = "CONCLAVE_CONFIG")]
     config: Option<PathBuf>,
     /// What to log, such as `info` or `conclave_gateway=debug`.
-    #[arg(long, global = true, env = "CONCLAVE_LOG", default_value = "info")]
+    #[arg(long, global = true, env = "CONCLAVE_LOG", default_value = "info,openraft=warn")]
     log: String,
     /// Log lines as `text` or `json`.
     #[arg(long, global = true, env = "CONCLAVE_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
     log_format: String,
+    /// OTLP endpoint (gRPC) for spans, such as http://127.0.0.1:4317; default: none are made.
+    #[arg(long, global = true, env = "CONCLAVE_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
     /// Also stop when the standard input ends: for processes that another one looks after.
     #[arg(long, global = true, hide = true)]
     stop_with_stdin: bool,
@@ -58,25 +62,36 @@ enum Command {
     Chat(chat::ChatOptions),
 }
 
-fn log(cli: &Cli) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&cli.log)
-        .map_err(|error| anyhow::anyhow!("log is `{}`: {error}; try `info`", cli.log))?;
-    // Logs go to stderr, so that what a command prints can be piped.
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if cli.log_format == "json" {
-        lines.json().init()
-    } else {
-        lines.init()
+impl Command {
+    /// The name under which the process's spans appear.
+    fn service(&self) -> &'static str {
+        match self {
+            Self::Gateway(_) => "conclave-gateway",
+            Self::ExpertNode(_) => "conclave-expert-node",
+            Self::Coordinator(_) => "conclave-coordinator",
+            _ => "conclave",
+        }
     }
-    Ok(())
+}
+
+fn telemetry(cli: &Cli) -> Result<Telemetry, TelemetryError> {
+    conclave_telemetry::start(&TelemetryOptions {
+        filter: cli.log.clone(),
+        format: if cli.log_format == "json" { LogFormat::Json } else { LogFormat::Text },
+        otlp_endpoint: cli.otlp_endpoint.clone(),
+        service: cli.command.service().to_owned(),
+    })
 }
 
 fn main() -> ExitCode {
     let result = settings::parse::<Cli>().and_then(|cli| {
-        log(&cli)?;
+        let _telemetry = telemetry(&cli)?;
         let stop = process::Stop { with_stdin: cli.stop_with_stdin };
         match cli.command {
-            Command::Up(options) => up::run(options, &cli.log, &cli.log_format),
+            Command::Up(options) => up::run(
+                options,
+                &process::Logging { log: cli.log, format: cli.log_format, otlp_endpoint: cli.otlp_endpoint },
+            ),
             Command::Serve(options) => serve::run(options, stop),
             Command::Gateway(options) => roles::gateway(options, stop),
             Command::ExpertNode(options) => roles::expert_node(options, stop),

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use conclave_gateway::ClusterToken;
+use std::ffi::OsString;
 use std::io::Read;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,25 @@ impl Stop {
             });
         }
         token
+    }
+}
+
+/// How a child process shall log and trace: as its parent does.
+#[derive(Clone, Debug)]
+pub(crate) struct Logging {
+    pub(crate) log: String,
+    pub(crate) format: String,
+    pub(crate) otlp_endpoint: Option<String>,
+}
+
+impl Logging {
+    /// The flags of it.
+    pub(crate) fn flags(&self) -> Vec<OsString> {
+        let mut flags = vec!["--log", &self.log, "--log-format", &self.format];
+        if let Some(endpoint) = &self.otlp_endpoint {
+            flags.extend(["--otlp-endpoint", endpoint]);
+        }
+        flags.into_iter().map(OsString::from).collect()
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
             gateway.dispatcher(),
             gateway.readiness(),
         );
-        announce(&folder.name(), gateway.address())?;
+        announce(&folder.name(), gateway.address());
         let feed = tokio::spawn(feed.run());
         let result = gateway.run(stop.token()).await;
         feed.abort();

@@ -50,7 +50,7 @@ async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
         ready_ms = started.elapsed().as_millis() as u64,
         "ready"
     );
-    announce(&folder.name(), address)?;
+    announce(&folder.name(), address);
     gateway.run(stop.token()).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use crate::announce::announce;
 use crate::model::ModelOptions;
-use crate::process::{Stop, check, runtime};
+use crate::process::{Logging, Stop, check, runtime};
 use anyhow::{Context, bail};
 use conclave_control_rpc::{ClusterToken, CoordinatorClient};
 use std::ffi::OsString;
@@ -71,7 +71,7 @@ fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-pub(crate) fn run(options: UpOptions, log: &str, log_format: &str) -> anyhow::Result<()> {
+pub(crate) fn run(options: UpOptions, logging: &Logging) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     let mut range = |key: &str, value: u64, min: u64, max: u64| {
         if !(min..=max).contains(&value) {
@@ -94,7 +94,7 @@ pub(crate) fn run(options: UpOptions, log: &str, log_format: &str) -> anyhow::Re
         None => std::env::temp_dir().join(format!("conclave-up-{}", std::process::id())),
     };
     std::fs::create_dir_all(&data).with_context(|| format!("data folder {}", data.display()))?;
-    let result = prepare(&options, &data, api, log, log_format)
+    let result = prepare(&options, &data, api, logging)
         .and_then(|cluster| runtime(1)?.block_on(cluster.run(Duration::from_millis(options.restart_ms))));
     if temporary && result.is_ok() {
         // Left behind, it would only take space.
@@ -111,13 +111,7 @@ struct Cluster {
     data: PathBuf,
 }
 
-fn prepare(
-    options: &UpOptions,
-    data: &Path,
-    api: SocketAddr,
-    log: &str,
-    log_format: &str,
-) -> anyhow::Result<Cluster> {
+fn prepare(options: &UpOptions, data: &Path, api: SocketAddr, logging: &Logging) -> anyhow::Result<Cluster> {
     let folder = options.model.open()?;
     // Hashed once, here; every process verifies what it loads against it.
     let manifest_file = data.join("manifest.json");
@@ -127,7 +121,9 @@ fn prepare(
     let coordinators: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
     let peers = (1..).zip(&coordinators).map(|(id, at)| format!("{id}={at}")).collect::<Vec<_>>().join(",");
     let common = |role: &str| -> Vec<OsString> {
-        ["--log", log, "--log-format", log_format, "--stop-with-stdin", role].map(OsString::from).to_vec()
+        let mut args = logging.flags();
+        args.extend(["--stop-with-stdin".into(), role.into()]);
+        args
     };
     let mut roles = Vec::new();
     for (id, address) in (1..).zip(&addresses) {
@@ -206,7 +202,7 @@ impl Cluster {
         if result.is_ok() && !stop.is_cancelled() {
             ready.cancel();
             say(format!("Ready after {:.1} s.", started.elapsed().as_secs_f64()));
-            announce(&self.model, self.api)?;
+            announce(&self.model, self.api);
             say(format!("  conclave status --coordinators {}\n", self.coordinators.join(",")));
             stop.cancelled().await;
         }

@@ -1,8 +1,11 @@
 //! `conclave serve` as a user runs it: a real process, the model that comes with it, plain HTTP.
 
+mod common;
+
+use common::{Api, story};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +13,7 @@ use std::time::{Duration, Instant};
 /// A running server; killed when dropped.
 struct Server {
     child: Child,
-    address: String,
+    api: Api,
 }
 
 impl Server {
@@ -24,59 +27,16 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        Self { address: address.expect("the first line names the URL").to_owned(), child }
+        let address = address.expect("the first line names the URL").to_owned();
+        Self { api: Api { address }, child }
     }
+}
 
-    fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> (u16, String, Vec<u8>) {
-        let mut stream = self.connect();
-        write!(stream, "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n").unwrap();
-        headers.iter().for_each(|(name, value)| write!(stream, "{name}: {value}\r\n").unwrap());
-        write!(stream, "content-length: {}\r\n\r\n", body.len()).unwrap();
-        // A server that refuses early may close while the body is still being sent.
-        let _ = stream.write_all(body);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let split = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an HTTP answer");
-        let head = String::from_utf8(answer[..split].to_vec()).unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_lowercase(), answer[split + 4..].to_vec())
-    }
+impl Deref for Server {
+    type Target = Api;
 
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream
-    }
-
-    fn post(&self, path: &str, body: &str) -> (u16, Value) {
-        let (status, head, body) =
-            self.send("POST", path, &[("content-type", "application/json")], body.as_bytes());
-        assert!(head.contains("x-request-id:"), "{head}");
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
-    }
-
-    fn get(&self, path: &str) -> (u16, String) {
-        let (status, _, body) = self.send("GET", path, &[], b"");
-        (status, String::from_utf8(body).unwrap())
-    }
-
-    fn text(&self, body: &Value) -> String {
-        let (status, answer) = self.post("/v1/chat/completions", &body.to_string());
-        assert_eq!(status, 200, "{answer}");
-        answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
-    }
-
-    /// The value of a metric without labels.
-    fn metric(&self, name: &str) -> f64 {
-        let (_, text) = self.get("/metrics");
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().unwrap()
+    fn deref(&self) -> &Api {
+        &self.api
     }
 }
 
@@ -85,14 +45,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn story(subject: &str, seed: u64, temperature: f64) -> Value {
-    let content = format!("Tell me a story about {subject}.");
-    json!({
-        "messages": [{"role": "user", "content": content}],
-        "max_tokens": 48, "seed": seed, "temperature": temperature,
-    })
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The calls of nodes, gateways and operators.
 
-use crate::controller::Controller;
+use crate::controller::{Controller, Heard, Told};
 use crate::raft::{Consensus, WriteError};
 use conclave_control::ClusterState;
 use conclave_control::command::{Command, DrainNode, Reply};
@@ -88,17 +88,14 @@ impl Coordinator for Api {
 
     async fn status(&self, _request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         let state = self.consensus.state().borrow().clone();
-        let (nodes, waiting) = self.controller.told().unwrap_or_default();
-        let node = |(id, silence, report): (conclave_types::NodeId, Option<conclave_types::Millis>, _)| {
-            let report: conclave_control::NodeReport = report;
-            NodeStatus {
-                node: id.0,
-                silence_ms: silence.map(|silence| silence.0),
-                experts: report.experts,
-                bytes: report.bytes.0,
-                calls: report.calls,
-                trouble: report.trouble,
-            }
+        let Told { nodes, waiting } = self.controller.told().unwrap_or_default();
+        let node = |heard: Heard| NodeStatus {
+            node: heard.node.0,
+            silence_ms: heard.silence.map(|silence| silence.0),
+            experts: heard.report.experts,
+            bytes: heard.report.bytes.0,
+            calls: heard.report.calls,
+            trouble: heard.report.trouble,
         };
         let coordinator = |member: crate::raft::Member| CoordinatorStatus {
             id: member.id,

@@ -20,6 +20,22 @@ struct Memory {
     waiting: String,
 }
 
+/// What the leader heard from one node.
+pub(crate) struct Heard {
+    pub(crate) node: NodeId,
+    /// Since its last sign of life; `None`: there was none.
+    pub(crate) silence: Option<Millis>,
+    pub(crate) report: NodeReport,
+}
+
+/// What the leader heard, and what the placement waits for.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) nodes: Vec<Heard>,
+    /// Empty: nothing.
+    pub(crate) waiting: String,
+}
+
 /// Shared by the loop and the calls of nodes.
 #[derive(Clone)]
 pub(crate) struct Controller {
@@ -73,15 +89,17 @@ impl Controller {
         self.lead(|seen, _| seen.registered(self.now(), node));
     }
 
-    /// The last report and the silence of each node, and what is waited for; `None`: this coordinator does not lead.
-    pub(crate) fn told(&self) -> Option<(Vec<(NodeId, Option<Millis>, NodeReport)>, String)> {
+    /// What the nodes told; `None`: this coordinator does not lead.
+    pub(crate) fn told(&self) -> Option<Told> {
         let state = self.consensus.state().borrow().clone();
         let now = self.now();
         self.lead(|seen, waiting| {
-            let nodes = state.nodes.keys().map(|id| {
-                (*id, seen.silence(now, *id), seen.report(&state, *id).cloned().unwrap_or_default())
-            });
-            (nodes.collect(), waiting.clone())
+            let heard = |node: &NodeId| Heard {
+                node: *node,
+                silence: seen.silence(now, *node),
+                report: seen.report(&state, *node).cloned().unwrap_or_default(),
+            };
+            Told { nodes: state.nodes.keys().map(heard).collect(), waiting: waiting.clone() }
         })
     }
 

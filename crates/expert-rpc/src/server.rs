@@ -17,6 +17,7 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument;
 
 /// Replies that may wait for a slow reader before its calls wait.
 const REPLIES_MAX: usize = 64;
@@ -89,7 +90,25 @@ impl<B: ExpertBackend> Experts for ExpertService<B> {
                 let (backend, replies) = (backend.clone(), replies.clone());
                 let call = tokio::spawn(async move {
                     let result = match convert::batch(message, lane) {
-                        Ok(batch) => backend.run(batch).await,
+                        Ok(batch) => {
+                            let span = tracing::debug_span!(
+                                target: conclave_telemetry::TRACE,
+                                "run_experts",
+                                otel.kind = "server",
+                                layer = batch.layer.0,
+                                rows = batch.rows.count,
+                                experts = batch.experts.len(),
+                                queue_us = tracing::field::Empty,
+                                compute_us = tracing::field::Empty,
+                            );
+                            conclave_telemetry::continue_from(&span, &batch.traceparent);
+                            let result = backend.run(batch).instrument(span.clone()).await;
+                            if let Ok(output) = &result {
+                                span.record("queue_us", output.queue_us);
+                                span.record("compute_us", output.compute_us);
+                            }
+                            result
+                        }
                         Err(error) => Err(error),
                     };
                     // A caller that is gone needs no reply.

@@ -16,6 +16,7 @@ use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 /// The homes and how to reach them, at one epoch. Swapped as a whole between steps.
 #[derive(Clone, Default)]
@@ -32,7 +33,10 @@ pub struct Homes {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DispatchError {
     /// Some experts have no live home.
-    #[error("layer {layer}: experts {experts:?} have no live home at epoch {epoch}; see `conclave status`")]
+    #[error(
+        "layer {layer}: experts {} have no live home at epoch {epoch}; see `conclave status`",
+        experts.iter().map(ExpertIdx::to_string).collect::<Vec<_>>().join(", ")
+    )]
     NoReplica {
         /// The layer.
         layer: LayerIdx,
@@ -122,8 +126,18 @@ impl Dispatcher {
             }
             let asked = Instant::now();
             let calls = batches.iter().map(|batch| {
-                let call = self.call(layer, lane, hidden, rows, homes.epoch, deadline, batch);
-                homes.backends[&batch.node].run(call)
+                let mut call = self.call(layer, lane, hidden, rows, homes.epoch, deadline, batch);
+                let span = tracing::debug_span!(
+                    target: conclave_telemetry::TRACE,
+                    "expert_call",
+                    otel.kind = "client",
+                    node = batch.node.0,
+                    layer = layer.0,
+                    rows = call.rows.count,
+                    experts = call.experts.len(),
+                );
+                call.traceparent = conclave_telemetry::traceparent(&span);
+                homes.backends[&batch.node].run(call).instrument(span)
             });
             let replies = join_all(calls).await;
             for (batch, reply) in batches.iter().zip(replies) {

@@ -19,6 +19,16 @@ struct StepFailure {
 impl<C: Compute> Engine<C> {
     pub(super) fn step(&mut self) {
         let Some(plan) = self.scheduler.schedule() else { return };
+        let span = tracing::debug_span!(
+            target: conclave_telemetry::TRACE,
+            "step",
+            step = plan.step,
+            tokens = plan.tokens(),
+            sequences = plan.slices.len(),
+            prefill = plan.is_prefill(),
+        );
+        // The step runs on this thread from beginning to end, the calls to the nodes included.
+        let _inside = span.enter();
         let started = Instant::now();
         let (outcome, sampled) = match self.forward(&plan) {
             Ok(sampled) => {

@@ -1,0 +1,314 @@
+//! `conclave up` as a user runs it, with parts of it killed: real processes, real sockets, the model that comes
+//! with Conclave. What a request gets must not depend on any of it.
+
+mod common;
+
+use common::{Api, story};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::ops::Deref;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// One cluster at a time: two at once would measure the machine's patience.
+static ONE: Mutex<()> = Mutex::new(());
+/// Longer than anything takes on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn conclave(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
+    command.args(args);
+    command
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+    assert!(sent.success(), "kill -{name} {pid}");
+}
+
+/// A running cluster; stopped when dropped.
+struct Up {
+    child: Child,
+    api: Api,
+    coordinators: String,
+    /// The newest process of each role.
+    pids: Arc<Mutex<HashMap<String, u32>>>,
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Deref for Up {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+impl Up {
+    fn start(args: &[&str]) -> Self {
+        // A test that failed while it held the lock has said so itself.
+        let one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut child = conclave(&["--log", "warn", "up", "--port", "0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let pids = Arc::new(Mutex::new(HashMap::new()));
+        let note = |line: &str, pids: &Mutex<HashMap<String, u32>>| {
+            let mut words = line.split_whitespace();
+            if let (Some(name), Some("pid"), Some(pid)) = (words.next(), words.next(), words.next()) {
+                pids.lock().unwrap().insert(name.to_owned(), pid.parse().unwrap());
+            }
+        };
+        let (mut address, mut coordinators, mut story) = (None, None, String::new());
+        while coordinators.is_none() {
+            let line = lines.next().unwrap_or_else(|| panic!("`up` ended:\n{story}")).unwrap();
+            note(&line, &pids);
+            if let Some(rest) = line.split("at http://").nth(1) {
+                address = rest.split('/').next().map(str::to_owned);
+            }
+            coordinators = line.split("status --coordinators ").nth(1).map(str::to_owned);
+            story.push_str(&line);
+            story.push('\n');
+        }
+        let followed = pids.clone();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| note(&line, &followed)));
+        let api = Api { address: address.expect("the URL comes before the status line") };
+        Self { child, api, coordinators: coordinators.unwrap(), pids, _one: one }
+    }
+
+    fn pid(&self, role: &str) -> u32 {
+        self.pids.lock().unwrap()[role]
+    }
+
+    /// Kills the process of `role` without warning; returns its pid.
+    fn kill(&self, role: &str) -> u32 {
+        let pid = self.pid(role);
+        signal(pid, "KILL");
+        pid
+    }
+
+    fn admin(&self, args: &[&str]) -> Output {
+        conclave(args).args(["--coordinators", &self.coordinators]).output().unwrap()
+    }
+
+    fn status(&self) -> Value {
+        let output = self.admin(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// Waits until `role` runs anew and everything is ready again.
+    fn returned(&self, role: &str, killed: u32) {
+        wait_until("the process runs again", || self.pid(role) != killed);
+        wait_until("every node is ready", || {
+            let status = self.status();
+            let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
+            let fresh = |node: &Value| {
+                node["state"] == "ready" && node["silence_ms"].as_u64().is_some_and(|s| s < 1000)
+            };
+            !nodes.is_empty() && nodes.iter().all(fresh)
+        });
+        wait_until("the gateway is ready", || self.get("/ready").0 == 200);
+    }
+
+    fn leader(&self) -> String {
+        let mut leader = String::new();
+        wait_until("a coordinator leads", || {
+            let status = self.status();
+            let all = status["coordinators"].as_array().cloned().unwrap_or_default();
+            let found = all.iter().find(|coordinator| coordinator["leader"] == true);
+            leader = found.map(|found| format!("coordinator-{}", found["id"])).unwrap_or_default();
+            found.is_some()
+        });
+        leader
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // As Ctrl-C would, so that it stops its children; it is given the time to.
+        signal(self.child.id(), "TERM");
+        let start = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            if start.elapsed() > Duration::from_secs(30) {
+                let _ = self.child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// `conclave serve` with a story greedy and a story drawn by seed: the golden texts.
+fn golden(requests: &[Value]) -> Vec<String> {
+    let mut child =
+        conclave(&["--log", "warn", "serve", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    let api = Api { address };
+    let texts = requests.iter().map(|request| api.text(request)).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    texts
+}
+
+/// Long enough that something can happen in the middle.
+fn long_story(subject: &str, seed: u64, temperature: f64) -> Value {
+    let mut request = story(subject, seed, temperature);
+    request["max_tokens"] = json!(300);
+    request["ignore_eos"] = json!(true);
+    request
+}
+
+#[test]
+fn one_golden_text_holds_on_one_process_on_three_nodes_and_through_every_loss() {
+    let requests = [long_story("a dog", 1, 0.0), long_story("a dragon and a king", 7, 0.9)];
+    let golden = golden(&requests);
+    let up = Up::start(&[]);
+
+    // (b) three nodes.
+    for (request, text) in requests.iter().zip(&golden) {
+        assert_eq!(up.text(request), *text, "on three nodes");
+    }
+
+    // (d) among sixteen.
+    std::thread::scope(|scope| {
+        let (up, requests) = (&up, &requests);
+        let calls: Vec<_> = (0..16).map(|i| scope.spawn(move || up.text(&requests[i % 2]))).collect();
+        for (i, call) in calls.into_iter().enumerate() {
+            assert_eq!(call.join().unwrap(), golden[i % 2], "among sixteen");
+        }
+    });
+
+    // (c) each node in turn is killed in the middle of a stream, (e) and comes back.
+    for (node, (request, text)) in
+        ["node-1", "node-2", "node-3"].iter().zip(requests.iter().zip(&golden).cycle())
+    {
+        let mut killed = 0;
+        let (streamed, last) = up.stream(request, |count, _| {
+            if count == 20 {
+                killed = up.kill(node);
+            }
+        });
+        assert_eq!(streamed, *text, "with {node} killed in the middle; the last event was {last}");
+        assert_eq!(up.text(request), *text, "with {node} gone");
+        up.returned(node, killed);
+        assert_eq!(up.text(request), *text, "after {node} returned");
+    }
+
+    // The coordinators' leader is killed in the middle of a stream.
+    let leader = up.leader();
+    let (streamed, _) = up.stream(&requests[0], |count, _| {
+        if count == 20 {
+            up.kill(&leader);
+        }
+    });
+    assert_eq!(streamed, golden[0], "with the leader killed in the middle");
+    assert_eq!(up.text(&requests[1]), golden[1], "without the old leader");
+    // Any of the three may lead next, the killed one included once it runs again.
+    up.leader();
+
+    // A drained node gives its experts away, and texts stay what they were.
+    assert!(up.admin(&["drain", "node-2"]).status.success());
+    wait_until("node-2 is no home of anything", || {
+        let status = up.status();
+        let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.iter().any(|node| node["name"] == "node-2" && node["experts_placed"] == 0)
+    });
+    assert_eq!(up.status()["experts_uncovered"], 0);
+    assert_eq!(up.text(&requests[1]), golden[1], "with node-2 drained");
+    let refused = up.admin(&["drain", "node-9"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no node `node-9`"));
+}
+
+#[test]
+fn without_a_second_home_requests_end_typed_and_service_returns_by_itself() {
+    let up = Up::start(&["--replicas", "1", "--nodes", "2", "--coordinators", "1", "--restart-ms", "2500"]);
+    let request = long_story("a dog", 1, 0.0);
+    let whole = up.text(&request);
+    let mut killed = 0;
+    let (streamed, last) = up.stream(&request, |count, _| {
+        if count == 20 {
+            killed = up.kill("node-1");
+        }
+    });
+    assert!(
+        whole.starts_with(&streamed) && streamed.len() < whole.len(),
+        "what was sent is a part of the whole"
+    );
+    assert_eq!(last["error"]["code"], "expert_unavailable", "{last}");
+    let message = last["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("layer ") && message.contains(": experts "),
+        "names layer and experts: {message}"
+    );
+
+    let body = request.to_string();
+    let json = [("content-type", "application/json")];
+    let (status, head, answer) = up.send("POST", "/v1/chat/completions", &json, body.as_bytes());
+    assert_eq!(status, 503, "{}", String::from_utf8_lossy(&answer));
+    assert!(head.contains("retry-after:"), "{head}");
+    wait_until("the gateway says that it is not ready", || up.get("/ready").0 == 503);
+    up.returned("node-1", killed);
+    assert_eq!(up.text(&request), whole, "after the node returned by itself");
+}
+
+#[test]
+fn who_does_not_belong_to_the_cluster_is_refused_with_a_reason() {
+    let up = Up::start(&["--nodes", "1", "--coordinators", "1", "--replicas", "1"]);
+    let stderr = |output: Output| {
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // The same weights in another dtype compute another function: another digest.
+    let other = stderr(up.admin(&["expert-node", "--name", "stranger", "--dtype", "f32"]));
+    assert!(other.contains("the cluster refuses this node") && other.contains("digest"), "{other}");
+    assert_eq!(up.status()["nodes"].as_array().unwrap().len(), 1);
+    // A second process under a name that is in use takes the place; the first one ends and says why.
+    let mut second =
+        conclave(&["--log", "warn", "expert-node", "--name", "node-1", "--coordinators", &up.coordinators])
+            .spawn()
+            .unwrap();
+    let first = up.pid("node-1");
+    wait_until("the first process ends", || up.pid("node-1") != first);
+    second.kill().unwrap();
+    second.wait().unwrap();
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_together() {
+    let stderr = |args: &[&str]| {
+        let output = conclave(args).output().unwrap();
+        assert!(!output.status.success(), "{args:?} was accepted");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let coordinator = ["coordinator", "--id", "4", "--peers", "1=a:1,1=b:2", "--data", data];
+    let said = stderr(&[&coordinator[..], &["--listen", "0.0.0.0:0", "--replicas", "0"]].concat());
+    for part in ["peers names an id twice", "does not name id 4", "not loopback", "replicas is 0"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said = stderr(&["expert-node", "--name", "n", "--coordinators", "a:1", "--listen", "0.0.0.0:0"]);
+    assert!(said.contains("not loopback") && said.contains("set advertise"), "{said}");
+    let said = stderr(&["expert-node", "--name", "n", "--coordinators", "a:1", "--cluster-token", "short"]);
+    assert!(said.contains("cluster_token has under 16 characters"), "{said}");
+    let said = stderr(&["up", "--nodes", "0", "--replicas", "99"]);
+    assert!(said.contains("nodes is 0") && said.contains("replicas is 99"), "{said}");
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = busy.local_addr().unwrap().port().to_string();
+    assert!(stderr(&["up", "--port", &port]).contains("cannot listen on"));
+}

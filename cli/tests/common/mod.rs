@@ -1,0 +1,99 @@
+//! Plain HTTP against a real process, for the tests of the binary.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// The API at an address.
+pub(crate) struct Api {
+    pub(crate) address: String,
+}
+
+impl Api {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> (u16, String, Vec<u8>) {
+        let mut stream = self.connect();
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n").unwrap();
+        headers.iter().for_each(|(name, value)| write!(stream, "{name}: {value}\r\n").unwrap());
+        write!(stream, "content-length: {}\r\n\r\n", body.len()).unwrap();
+        // A server that refuses early may close while the body is still being sent.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let split = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an HTTP answer");
+        let head = String::from_utf8(answer[..split].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_lowercase(), answer[split + 4..].to_vec())
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        let (status, head, body) =
+            self.send("POST", path, &[("content-type", "application/json")], body.as_bytes());
+        assert!(head.contains("x-request-id:"), "{head}");
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let (status, _, body) = self.send("GET", path, &[], b"");
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    pub(crate) fn text(&self, body: &Value) -> String {
+        let (status, answer) = self.post("/v1/chat/completions", &body.to_string());
+        assert_eq!(status, 200, "{answer}");
+        answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+    }
+
+    /// The value of a metric without labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.get("/metrics");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().unwrap()
+    }
+
+    /// Streams an answer; `on_event` sees each event's number and JSON. Returns the text and the last event.
+    pub(crate) fn stream(&self, body: &Value, mut on_event: impl FnMut(usize, &Value)) -> (String, Value) {
+        let mut body = body.clone();
+        body["stream"] = json!(true);
+        let body = body.to_string();
+        let mut stream = self.connect();
+        write!(
+            stream,
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let (mut text, mut last, mut count) = (String::new(), Value::Null, 0);
+        for line in BufReader::new(stream).lines() {
+            let line = line.unwrap();
+            let Some(data) = line.strip_prefix("data: ").filter(|data| *data != "[DONE]") else { continue };
+            last = serde_json::from_str(data).unwrap();
+            text.push_str(last["choices"][0]["delta"]["content"].as_str().unwrap_or_default());
+            on_event(count, &last);
+            count += 1;
+        }
+        (text, last)
+    }
+}
+
+/// A chat request for a story.
+pub(crate) fn story(subject: &str, seed: u64, temperature: f64) -> Value {
+    let content = format!("Tell me a story about {subject}.");
+    json!({
+        "messages": [{"role": "user", "content": content}],
+        "max_tokens": 48, "seed": seed, "temperature": temperature,
+    })
+}
