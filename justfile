@@ -11,6 +11,15 @@ fix:
 serve *ARGS:
     cargo run --release -- serve {{ARGS}}
 
+# Starts a whole cluster on this machine.
+up *ARGS:
+    cargo run --release -- up {{ARGS}}
+
+# How long a stream stands still when a node is killed under it.
+stall ROUNDS="21":
+    cargo build --release
+    python3 tests/clients/kill_stall.py target/release/conclave {{ROUNDS}}
+
 # Makes the golden fixtures anew; needs `pip install -r tests/golden/requirements.txt`.
 golden:
     python3 tests/golden/generate.py

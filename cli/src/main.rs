@@ -58,6 +58,8 @@ enum Command {
     Drain(status::DrainOptions),
     /// Use a drained node again.
     Undrain(status::DrainOptions),
+    /// Write a model's manifest: the digest of every tensor, by which each role verifies what it loads.
+    Manifest(model::ManifestOptions),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatOptions),
 }
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
             Command::Status(options) => status::status(&options),
             Command::Drain(options) => status::drain(&options, true),
             Command::Undrain(options) => status::drain(&options, false),
+            Command::Manifest(options) => model::manifest(&options),
             Command::Chat(options) => chat::run(&options),
         }
     });

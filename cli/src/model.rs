@@ -75,6 +75,29 @@ impl ModelOptions {
     }
 }
 
+/// Settings of `conclave manifest`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ManifestOptions {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// The file to write.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub(crate) fn manifest(options: &ManifestOptions) -> anyhow::Result<()> {
+    let folder = options.model.open()?;
+    let manifest = options.model.manifest(&folder)?;
+    manifest.write(&options.out)?;
+    tracing::info!(
+        tensors = manifest.tensors.len(),
+        digest = manifest.model_digest(&folder).short(),
+        file = %options.out.display(),
+        "manifest written"
+    );
+    Ok(())
+}
+
 /// The model that comes with Conclave: beside the binary when installed, else in the source tree.
 fn embedded_model() -> anyhow::Result<PathBuf> {
     const NAME: &str = "models/tiny-tales";

@@ -2,10 +2,14 @@
 
 use crate::process::{TokenOptions, check, runtime};
 use conclave_control::NodeState;
-use conclave_control_rpc::{ClusterStatus, CoordinatorClient};
+use conclave_control_rpc::{ClusterStatus, ControlError, CoordinatorClient};
 use conclave_types::{Bytes, Millis};
 use serde_json::{Value, json};
 use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// How long a command waits for a leader.
+const ELECTION: Duration = Duration::from_secs(10);
 
 /// Where the cluster is.
 #[derive(Clone, Debug, clap::Args)]
@@ -58,7 +62,18 @@ pub(crate) fn status(options: &StatusOptions) -> anyhow::Result<()> {
 
 pub(crate) fn drain(options: &DrainOptions, draining: bool) -> anyhow::Result<()> {
     let client = options.at.client()?;
-    runtime(1)?.block_on(client.drain(&options.node, draining))?;
+    runtime(1)?.block_on(async {
+        let start = Instant::now();
+        loop {
+            match client.drain(&options.node, draining).await {
+                // An election takes about a second; an operator should not have to know.
+                Err(ControlError::Unavailable { .. }) if start.elapsed() < ELECTION => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                result => return result,
+            }
+        }
+    })?;
     let mut out = std::io::stdout().lock();
     if draining {
         writeln!(out, "{} gives its experts away; `conclave status` shows when it holds none", options.node)?;

@@ -66,11 +66,6 @@ fn say(line: impl std::fmt::Display) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// A port that was free a moment ago. Coordinators must know each other's addresses before any of them runs.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
 pub(crate) fn run(options: UpOptions, logging: &Logging) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     let mut range = |key: &str, value: u64, min: u64, max: u64| {
@@ -103,6 +98,28 @@ pub(crate) fn run(options: UpOptions, logging: &Logging) -> anyhow::Result<()> {
     result
 }
 
+/// The coordinators' addresses: those of the first start in this folder, because their log names them.
+fn coordinator_addresses(count: u32, file: &Path) -> anyhow::Result<Vec<SocketAddr>> {
+    if let Ok(text) = std::fs::read_to_string(file) {
+        let addresses: Result<Vec<SocketAddr>, _> = text.lines().map(str::parse).collect();
+        let addresses = addresses.with_context(|| format!("{} is damaged", file.display()))?;
+        if addresses.len() != count as usize {
+            bail!(
+                "this data folder belongs to {} coordinators; start with --coordinators {0}, or in another --data folder",
+                addresses.len()
+            );
+        }
+        return Ok(addresses);
+    }
+    // Held until all are found, so that none is found twice.
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
+    let addresses: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+    let lines: String = addresses.iter().map(|address| format!("{address}\n")).collect();
+    std::fs::write(file, lines).with_context(|| format!("writing {}", file.display()))?;
+    Ok(addresses)
+}
+
 struct Cluster {
     model: String,
     api: SocketAddr,
@@ -116,8 +133,7 @@ fn prepare(options: &UpOptions, data: &Path, api: SocketAddr, logging: &Logging)
     // Hashed once, here; every process verifies what it loads against it.
     let manifest_file = data.join("manifest.json");
     options.model.manifest(&folder)?.write(&manifest_file)?;
-    let addresses: Vec<SocketAddr> =
-        (0..options.coordinators).map(|_| free_address()).collect::<anyhow::Result<_>>()?;
+    let addresses = coordinator_addresses(options.coordinators, &data.join("coordinators"))?;
     let coordinators: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
     let peers = (1..).zip(&coordinators).map(|(id, at)| format!("{id}={at}")).collect::<Vec<_>>().join(",");
     let common = |role: &str| -> Vec<OsString> {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -208,6 +209,17 @@ fn one_golden_text_holds_on_one_process_on_three_nodes_and_through_every_loss() 
         assert_eq!(up.text(request), *text, "after {node} returned");
     }
 
+    // A node that freezes, and so keeps its connections, costs a moment and no text.
+    let frozen = up.pid("node-1");
+    let (streamed, last) = up.stream(&requests[0], |count, _| {
+        if count == 20 {
+            signal(frozen, "STOP");
+        }
+    });
+    assert_eq!(streamed, golden[0], "with node-1 frozen in the middle; the last event was {last}");
+    signal(frozen, "CONT");
+    assert_eq!(up.text(&requests[1]), golden[1], "after node-1 thawed");
+
     // The coordinators' leader is killed in the middle of a stream.
     let leader = up.leader();
     let (streamed, _) = up.stream(&requests[0], |count, _| {
@@ -221,7 +233,8 @@ fn one_golden_text_holds_on_one_process_on_three_nodes_and_through_every_loss() 
     up.leader();
 
     // A drained node gives its experts away, and texts stay what they were.
-    assert!(up.admin(&["drain", "node-2"]).status.success());
+    let drained = up.admin(&["drain", "node-2"]);
+    assert!(drained.status.success(), "{drained:?}");
     wait_until("node-2 is no home of anything", || {
         let status = up.status();
         let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
@@ -286,6 +299,133 @@ fn who_does_not_belong_to_the_cluster_is_refused_with_a_reason() {
     wait_until("the first process ends", || up.pid("node-1") != first);
     second.kill().unwrap();
     second.wait().unwrap();
+}
+
+#[test]
+fn a_cluster_with_a_data_folder_remembers_its_placement() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--nodes", "2", "--data", folder.path().to_str().unwrap()];
+    let request = story("a dog", 1, 0.0);
+    let up = Up::start(&args);
+    let (text, before) = (up.text(&request), up.status());
+    drop(up);
+    let up = Up::start(&args);
+    let after = up.status();
+    assert_eq!(up.text(&request), text);
+    assert_eq!((&after["epoch"], &after["model"]), (&before["epoch"], &before["model"]));
+    let ids = |status: &Value| {
+        let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.iter().map(|node| (node["id"].to_string(), node["name"].to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&after), ids(&before), "the same name is the same node");
+    let other = conclave(&["up", "--port", "0", "--coordinators", "1", "--data", args[3]]).output().unwrap();
+    let said = String::from_utf8(other.stderr).unwrap();
+    assert!(said.contains("belongs to 3 coordinators"), "{said}");
+}
+
+/// A process that is killed when dropped.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn roles_started_one_by_one_share_a_token_and_strangers_stay_outside() {
+    let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let data = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let peers = format!("1={free}");
+    let with_token = |args: &[&str]| {
+        let mut command = conclave(&["--log", "warn"]);
+        command.args(args).env("CONCLAVE_CLUSTER_TOKEN", "correct-horse-battery");
+        command
+    };
+    let _coordinator = Process(
+        with_token(&["coordinator", "--id", "1", "--peers", &peers, "--listen", &free])
+            .args(["--data", data.path().to_str().unwrap()])
+            .spawn()
+            .unwrap(),
+    );
+    let _node =
+        Process(with_token(&["expert-node", "--name", "n", "--coordinators", &free]).spawn().unwrap());
+    let mut gateway = Process(
+        with_token(&["gateway", "--port", "0", "--coordinators", &free])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut output = BufReader::new(gateway.0.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    let api = Api { address };
+    wait_until("the gateway is ready", || api.get("/ready").0 == 200);
+    let request = story("a dog", 1, 0.0);
+    assert_eq!(api.text(&request), golden(std::slice::from_ref(&request))[0]);
+    let ask = |command: &mut Command| command.args(["status", "--coordinators", &free]).output().unwrap();
+    assert!(ask(&mut with_token(&[])).status.success());
+    for mut stranger in [conclave(&[]), {
+        let mut wrong = conclave(&[]);
+        wrong.env("CONCLAVE_CLUSTER_TOKEN", "wrong-horse-battery");
+        wrong
+    }] {
+        let refused = ask(&mut stranger);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains("cluster token is missing or wrong"), "{said}");
+    }
+}
+
+#[test]
+fn weights_that_are_not_the_manifests_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tiny-tales");
+    for entry in std::fs::read_dir(&source).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    let manifest = folder.path().join("manifest.json");
+    let manifest = manifest.to_str().unwrap();
+    let written = conclave(&["manifest", "--model", path, "--out", manifest]).output().unwrap();
+    assert!(written.status.success(), "{written:?}");
+
+    // One bit of the last tensor's last element.
+    let weights = folder.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let flip = |bytes: &mut Vec<u8>| bytes[header..].iter_mut().for_each(|byte| *byte ^= 1);
+    flip(&mut bytes);
+    std::fs::write(&weights, &bytes).unwrap();
+    let gateway =
+        ["gateway", "--port", "0", "--coordinators", "127.0.0.1:1", "--model", path, "--manifest", manifest];
+    let refused = conclave(&gateway).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && said.contains("model.safetensors") && said.contains("has digest"),
+        "{said}"
+    );
+
+    // A node finds it when it loads its experts; it says so and never becomes ready.
+    let up = Up::start(&["--nodes", "1", "--coordinators", "1"]);
+    let mut node =
+        conclave(&["--log", "off", "expert-node", "--name", "rotten", "--coordinators", &up.coordinators])
+            .args(["--model", path, "--manifest", manifest])
+            .spawn()
+            .unwrap();
+    wait_until("the status tells the node's trouble", || {
+        let nodes = up.status()["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.iter().any(|node| {
+            node["name"] == "rotten" && node["trouble"].as_str().is_some_and(|t| t.contains("has digest"))
+        })
+    });
+    assert_eq!(up.status()["epoch"], 1, "the placement in use stays");
+    assert_eq!(up.text(&story("a dog", 1, 0.0)), golden(&[story("a dog", 1, 0.0)])[0]);
+    node.kill().unwrap();
+    node.wait().unwrap();
 }
 
 #[test]
