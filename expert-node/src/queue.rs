@@ -184,12 +184,12 @@ impl ExpertBackend for QueuedExperts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use conclave_expert::conformance::Subject;
     use conclave_expert::{ExpertRows, RowDtype, Rows};
     use conclave_kernels::Pool;
     use conclave_model::{DtypeChoice, Manifest, ModelFolder};
     use conclave_types::{ExpertIdx, LayerIdx, ModelDigest};
     use futures::executor::block_on;
-    use futures::future::join_all;
     use std::path::Path;
 
     fn experts() -> (Arc<LocalExperts>, ModelDigest, usize) {
@@ -220,18 +220,24 @@ mod tests {
     }
 
     #[test]
-    fn merged_calls_get_bit_for_bit_what_they_would_get_alone() {
-        let (experts, model, width) = experts();
+    fn queued_experts_conform_and_merging_changes_no_bit() {
+        let (experts, model, hidden) = experts();
         let (queue, thread) = QueuedExperts::start(experts.clone(), 256).unwrap();
-        let calls: Vec<ExpertBatch> = (1..40)
-            .map(|seed| call(model, width, seed, if seed % 5 == 0 { Lane::Prefill } else { Lane::Decode }))
-            .collect();
-        let answers = block_on(join_all(calls.iter().map(|call| queue.run(call.clone()))));
-        for (call, answer) in calls.iter().zip(answers) {
-            let alone = block_on(experts.run(call.clone())).unwrap();
-            assert_eq!(answer.unwrap().rows, alone.rows);
+        block_on(Subject { backend: &*queue, reference: &experts, model, hidden }.check());
+        // All of these wait before the first is computed, so that they are merged.
+        let subject = Subject { backend: &*experts, reference: &experts, model, hidden };
+        let (waiting, answers): (Vec<Waiting>, Vec<_>) = (0..20)
+            .map(|i| {
+                let (answer, result) = oneshot::channel();
+                let batch = subject.call(2 * i);
+                (Waiting { batch: batch.clone(), since: Instant::now(), answer }, (batch, result))
+            })
+            .unzip();
+        queue.answer(waiting);
+        for (batch, mut answer) in answers {
+            let alone = block_on(experts.run(batch)).unwrap();
+            assert_eq!(answer.try_recv().unwrap().unwrap().rows, alone.rows);
         }
-        assert_eq!(queue.answered(), 39);
         queue.stop();
         thread.join().unwrap();
     }

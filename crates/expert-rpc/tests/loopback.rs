@@ -1,5 +1,6 @@
 //! The client over the server over `LocalExperts`, on loopback, against `LocalExperts` itself.
 
+use conclave_expert::conformance::Subject;
 use conclave_expert::{
     ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertRows, Lane, LocalExperts, RowDtype, Rows,
 };
@@ -52,52 +53,33 @@ async fn serve<B: ExpertBackend>(backend: Arc<B>, at: &str) -> (String, tokio::t
 }
 
 #[tokio::test]
-async fn remote_experts_answer_bit_for_bit_as_local_ones() {
-    let (local, model, width) = experts(8);
+async fn remote_experts_conform_bit_for_bit() {
+    let (local, model, hidden) = experts(4);
     let local = Arc::new(local);
     let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
     let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
     remote.connected().await;
-    for layer in 0..3 {
-        for (lane, dtype) in [(Lane::Decode, RowDtype::Bf16), (Lane::Prefill, RowDtype::F32)] {
-            let call = call(model, width, layer, lane, dtype);
-            let expected = local.run(call.clone()).await.unwrap().rows;
-            assert_eq!(remote.run(call).await.unwrap().rows, expected);
-        }
-    }
+    Subject { backend: &remote, reference: &local, model, hidden }.check().await;
 }
 
 #[tokio::test]
-async fn many_calls_at_once_each_get_their_own_answer() {
-    let (local, model, width) = experts(8);
+async fn without_the_token_no_lane_opens() {
+    let (local, model, hidden) = experts(4);
     let local = Arc::new(local);
-    let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
-    remote.connected().await;
-    let calls = (0..60).map(|i| call(model, width, i % 3, Lane::Decode, RowDtype::F32));
-    let answers = futures::future::join_all(calls.map(|call| remote.run(call))).await;
-    for (at, answer) in answers.into_iter().enumerate() {
-        let expected =
-            local.run(call(model, width, at as u32 % 3, Lane::Decode, RowDtype::F32)).await.unwrap();
-        assert_eq!(answer.unwrap().rows, expected.rows);
-    }
-}
-
-#[tokio::test]
-async fn refusals_come_back_as_the_values_they_are() {
-    let (local, model, width) = experts(2);
-    let (address, _server) = serve(Arc::new(local), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
-    remote.connected().await;
-    let good = call(model, width, 1, Lane::Decode, RowDtype::F32);
-    let not_held = ExpertError::NotHeld { layer: LayerIdx(1), experts: vec![ExpertIdx(3)] };
-    assert_eq!(remote.run(good.clone()).await, Err(not_held));
-    let other = Digest([1; 32]);
-    let wrong = remote.run(ExpertBatch { model: other, ..good.clone() }).await;
-    assert_eq!(wrong, Err(ExpertError::WrongModel { have: model, want: other }));
-    let mut broken = good;
-    broken.experts[0].rows = vec![99];
-    assert!(matches!(remote.run(broken).await, Err(ExpertError::Protocol(_))));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let token = ClusterToken::new(Some("correct-horse-battery")).unwrap();
+    let service = ExpertService::new(local.clone(), token.clone());
+    tokio::spawn(service.serve(listener, std::future::pending()));
+    let member = GrpcExperts::new(&address, &token).unwrap();
+    member.connected().await;
+    let stranger = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
+    let call = Subject { backend: &member, reference: &local, model, hidden }.call(1);
+    assert!(member.run(call.clone()).await.is_ok());
+    // The member has connected meanwhile, so the stranger has been refused at least once or is about to be.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!stranger.is_connected());
+    assert!(matches!(stranger.run(call).await, Err(ExpertError::Unreachable(_))));
 }
 
 /// Never answers.

@@ -4,6 +4,7 @@
 //! may be repeated anywhere with equal bits. Knows nothing of gRPC, placement or requests.
 
 mod batch;
+pub mod conformance;
 mod error;
 mod faulty;
 mod local;

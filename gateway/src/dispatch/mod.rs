@@ -96,6 +96,7 @@ impl Dispatcher {
         let mut deadline = self.health.deadline(lane);
         // Nodes that failed this layer, those of them that may only have been slow, and those that failed lately.
         let (mut failed, mut slow) = (BTreeSet::new(), BTreeSet::new());
+        let mut asked_to_wait = None;
         let mut avoided = self.health.tripped(started);
         loop {
             let usable = |node: &NodeId| !failed.contains(node) && !avoided.contains(node);
@@ -117,6 +118,9 @@ impl Dispatcher {
                     failed.retain(|node| !slow.contains(node));
                     slow.clear();
                     deadline *= 2;
+                    if let Some(pause) = asked_to_wait.take() {
+                        tokio::time::sleep(pause).await;
+                    }
                     continue;
                 }
                 Err(experts) => return Err(DispatchError::NoReplica { layer, experts, epoch: homes.epoch }),
@@ -151,8 +155,15 @@ impl Dispatcher {
                         }
                     }
                     Err(error) => {
-                        if matches!(error, ExpertError::Deadline(_) | ExpertError::Busy { .. }) {
-                            slow.insert(node);
+                        match &error {
+                            ExpertError::Deadline(_) => {
+                                slow.insert(node);
+                            }
+                            ExpertError::Busy { retry_after } => {
+                                slow.insert(node);
+                                asked_to_wait = asked_to_wait.max(Some(*retry_after));
+                            }
+                            _ => {}
                         }
                         if self.health.failed(node, Instant::now()) {
                             tracing::warn!(%node, %layer, %error, "a home failed; asking others");
@@ -298,6 +309,18 @@ mod tests {
         let dispatcher =
             dispatcher(vec![Arc::new(faulty), Arc::new(Scale)], &[(0, &[0, 1]), (1, &[0, 1]), (2, &[0, 1])]);
         assert_eq!(run(&dispatcher).unwrap(), COMBINED);
+    }
+
+    #[tokio::test]
+    async fn a_busy_home_without_a_replica_is_asked_again_after_the_pause_it_named() {
+        let busy = ExpertError::Busy { retry_after: Duration::from_millis(30) };
+        let faulty =
+            Faulty::new(Scale, [busy.clone(), ExpertError::Deadline(Duration::from_millis(1)), busy]);
+        let dispatcher = dispatcher(vec![Arc::new(faulty)], &[(0, &[0]), (1, &[0]), (2, &[0])]);
+        let (rows, started) = ([1.0, 2.0, 4.0, 8.0], Instant::now());
+        let combined = dispatcher.run_layer(LayerIdx(0), Lane::Decode, 2, &rows, &routing()).await;
+        assert_eq!(combined.unwrap(), COMBINED);
+        assert!(started.elapsed() >= Duration::from_millis(60));
     }
 
     #[test]

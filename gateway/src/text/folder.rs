@@ -37,7 +37,14 @@ impl Folder {
             Some(source) => Some((template_path, source)),
             None => template_of(&config, &config_path)?.map(|source| (config_path, source)),
         };
-        let named = NAMED_TOKENS.into_iter().filter_map(|name| Some((name, token_text(&config[name])?)));
+        // Older checkpoints name their tokens in a file of their own.
+        let map_path = dir.join("special_tokens_map.json");
+        let map = match text(&map_path)? {
+            Some(text) => serde_json::from_str(&text).map_err(|error| malformed(&map_path, error))?,
+            None => Value::Null,
+        };
+        let of = |name: &str| token_text(&config[name]).or_else(|| token_text(&map[name]));
+        let named = NAMED_TOKENS.into_iter().filter_map(|name| Some((name, of(name)?)));
         Ok(Self { tokenizer, template, named_tokens: named.collect() })
     }
 }

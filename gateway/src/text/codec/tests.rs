@@ -240,3 +240,65 @@ proptest! {
         prop_assert_eq!(text, CODEC.render_chat(&messages, true, &Map::new()).unwrap());
     }
 }
+
+/// A tokenizer as Mixtral and Llama 2 checkpoints have it: words begin with U+2581, unknown characters fall back to
+/// bytes, decoding strips the first space; named tokens stand in `special_tokens_map.json`, as transformers 4 wrote it.
+fn sentencepiece_folder() -> tempfile::TempDir {
+    let mut vocab: Vec<String> = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
+    vocab.extend((0..256).map(|byte| format!("<0x{byte:02X}>")));
+    vocab.push("\u{2581}".to_owned());
+    vocab.extend(('a'..='z').map(String::from));
+    vocab.extend(["he", "\u{2581}he", "ll", "llo", "\u{2581}hello"].map(str::to_owned));
+    let ids: Map<String, Value> =
+        vocab.into_iter().zip(0_u32..).map(|(token, id)| (token, json!(id))).collect();
+    let special = |id: u32, content: &str| {
+        json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+               "normalized": false, "special": true})
+    };
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "pre_tokenizer": null,
+        "added_tokens": [special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")],
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": "\u{2581}"},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"}]},
+        "post_processor": {"type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}},
+        "decoder": {"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "\u{2581}"}, "content": " "},
+            {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+        "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": true, "byte_fallback": true, "ignore_merges": false,
+            "vocab": ids,
+            "merges": [["h", "e"], ["\u{2581}", "he"], ["l", "l"], ["ll", "o"], ["\u{2581}he", "llo"]]},
+    });
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    fs::write(
+        dir.path().join("special_tokens_map.json"),
+        r#"{"bos_token": "<s>", "eos_token": {"content": "</s>"}}"#,
+    )
+    .unwrap();
+    dir
+}
+
+#[test]
+fn a_sentencepiece_tokenizer_streams_the_text_it_decodes() {
+    let dir = sentencepiece_folder();
+    let codec = TextCodec::load(dir.path(), 400).unwrap();
+    assert_eq!(codec.eos_token(), Some(TokenId(2)), "from special_tokens_map.json");
+    for text in ["hello", "hello hello  there", "na\u{ef}ve \u{6f22}\u{5b57} \u{1f436} end", " two  spaces"] {
+        let tokens = codec.encode(text, false).unwrap();
+        let stream = |mut decoder: StreamDecoder| {
+            let chunks: String = tokens.iter().map(|token| decoder.push(*token).unwrap()).collect();
+            chunks + &decoder.finish().unwrap()
+        };
+        assert_eq!(codec.decode(&tokens).unwrap(), text);
+        assert_eq!(stream(codec.stream_decoder()), text);
+        // After a prompt the first word of the answer keeps its space.
+        let prompt = codec.encode("hello", false).unwrap();
+        assert_eq!(stream(codec.stream_decoder_after(&prompt)), format!(" {text}"));
+    }
+}
