@@ -25,7 +25,9 @@ impl Subject<'_> {
         let value = |i: u32| ((i as f32 + seed as f32) * 0.37).sin();
         let values: Vec<f32> = (0..rows * self.hidden as u32).map(value).collect();
         // Every expert gets some of the rows, and some experts none.
-        let of = |expert: u32| (0..rows).filter(|row| (seed + row + expert) % 3 != 0).collect::<Vec<u32>>();
+        let of = |expert: u32| {
+            (0..rows).filter(|row| !(seed + row + expert).is_multiple_of(3)).collect::<Vec<u32>>()
+        };
         let experts = (0..4).map(|expert| ExpertRows { expert: ExpertIdx(expert), rows: of(expert) });
         ExpertBatch {
             model: self.model,
