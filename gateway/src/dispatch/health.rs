@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Pause after a first failure; doubled with each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LAST: Duration = Duration::from_secs(2);
+/// Pause after a silence: longer than a dead connection takes to be noticed, so that each such node costs live
+/// traffic one deadline and not several.
+const PAUSE_SILENT: Duration = Duration::from_secs(4);
 /// Deadline while nothing was observed: the first calls find cold caches.
 const DEADLINE_UNKNOWN: Duration = Duration::from_secs(5);
 const DEADLINE_MIN: Duration = Duration::from_millis(250);
@@ -57,10 +60,11 @@ impl Health {
         slowest.store(took.max(old - old / 64), Ordering::Relaxed);
     }
 
-    /// Notes a failure; whether it is news.
-    pub(super) fn failed(&self, node: NodeId, now: Instant) -> bool {
+    /// Notes a failure, or that no answer came in time (`silent`); whether it is news.
+    pub(super) fn failed(&self, node: NodeId, silent: bool, now: Instant) -> bool {
         let mut trip = self.trips.entry(node).or_insert(Trip { until: now, failures: 0 });
-        trip.until = now + PAUSE_FIRST.saturating_mul(1 << trip.failures.min(8)).min(PAUSE_LAST);
+        let pause = PAUSE_FIRST.saturating_mul(1 << trip.failures.min(8)).min(PAUSE_LAST);
+        trip.until = now + if silent { PAUSE_SILENT } else { pause };
         trip.failures += 1;
         trip.failures == 1
     }
@@ -88,14 +92,16 @@ mod tests {
         let health = Health::default();
         let (node, start) = (NodeId(1), Instant::now());
         let skipped = |after: u64| health.tripped(start + Duration::from_millis(after)).contains(&node);
-        assert!(health.failed(node, start), "the first failure is news");
+        assert!(health.failed(node, false, start), "the first failure is news");
         assert!(skipped(99) && !skipped(101));
-        assert!(!health.failed(node, start));
+        assert!(!health.failed(node, false, start));
         assert!(skipped(199) && !skipped(201));
         for _ in 0..20 {
-            health.failed(node, start);
+            health.failed(node, false, start);
         }
         assert!(skipped(1_999) && !skipped(2_001));
+        health.failed(node, true, start);
+        assert!(skipped(3_999) && !skipped(4_001), "a silent node costs a deadline each time it is tried");
         health.answered(node, Lane::Decode, Duration::from_millis(1));
         assert!(!skipped(0));
     }

@@ -165,7 +165,8 @@ impl Dispatcher {
                             }
                             _ => {}
                         }
-                        if self.health.failed(node, Instant::now()) {
+                        let silent = matches!(error, ExpertError::Deadline(_));
+                        if self.health.failed(node, silent, Instant::now()) {
                             tracing::warn!(%node, %layer, %error, "a home failed; asking others");
                         }
                         metrics::counter!("conclave_expert_calls_failed_total").increment(1);
