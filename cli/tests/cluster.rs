@@ -393,7 +393,7 @@ fn weights_that_are_not_the_manifests_are_refused_by_name() {
     let written = conclave(&["manifest", "--model", path, "--out", manifest]).output().unwrap();
     assert!(written.status.success(), "{written:?}");
 
-    // One bit of the last tensor's last element.
+    // One bit of every byte, so that trunk and experts both differ.
     let weights = folder.path().join("model.safetensors");
     let mut bytes = std::fs::read(&weights).unwrap();
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

@@ -12,6 +12,7 @@ pub use options::{CoordinatorOptions, Peer};
 pub use raft::LogError;
 
 use api::Api;
+use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
 use conclave_proto::auth::ClusterToken;
 use conclave_proto::coordinator::InitializedRequest;
 use conclave_proto::coordinator::coordinator_server::CoordinatorServer;
@@ -29,8 +30,6 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Endpoint, Server};
 
-/// Largest message between coordinators.
-const MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// Pause between questions to peers that have not started yet.
 const FOUND_PAUSE: Duration = Duration::from_millis(200);
 /// How long calls may take to end after a stop was asked for.

@@ -1,6 +1,7 @@
 //! How coordinators reach each other: gRPC, one lasting connection per peer.
 
 use super::TypeConfig;
+use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
 use conclave_proto::auth::{ClusterToken, SendToken};
 use conclave_proto::coordinator::raft_client::RaftClient;
 use conclave_proto::coordinator::{RaftMessage, SnapshotMessage};
@@ -18,8 +19,6 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
-/// Largest message: a snapshot of a large cluster's placement.
-pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Pause before an unreachable peer is tried again.
 const BACKOFF: Duration = Duration::from_millis(200);

@@ -2,6 +2,7 @@
 
 use conclave_control::command::RegisterNode;
 use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport};
+use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
 use conclave_proto::auth::{ClusterToken, SendToken};
 use conclave_proto::convert::coordinator as convert;
 use conclave_proto::coordinator::coordinator_client::CoordinatorClient as Wire;
@@ -19,14 +20,14 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection that answers no ping for this long is given up, so that a frozen coordinator is left.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 const LEADER_KEY: &str = "conclave-leader";
-/// Largest message: the view of a large cluster.
-const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// Why the coordinators gave no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ControlError {
     /// None of them leads or can be reached now.
-    #[error("no coordinator of {addresses} answers as the leader: {last}")]
+    #[error(
+        "no coordinator of {addresses} answers as the leader: {last}; check the addresses, and that most of them run"
+    )]
     Unavailable {
         /// Who was asked.
         addresses: String,

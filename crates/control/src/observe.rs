@@ -220,7 +220,10 @@ impl Observations {
             Ok(plan) => {
                 let violations = planner::check(&input, &plan);
                 if !violations.is_empty() {
-                    decision.waiting = format!("a fault of the planner to be mended: {:?}", violations[0]);
+                    decision.waiting = format!(
+                        "nothing: the plan breaks a rule of its own, please report it: {:?}",
+                        violations[0]
+                    );
                     return;
                 }
                 let why = reason(state, &plan);

@@ -14,6 +14,7 @@ mod matmul;
 mod matrix;
 mod norm;
 mod pool;
+pub mod quant;
 mod rope;
 mod router;
 mod vector;

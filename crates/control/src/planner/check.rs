@@ -1,7 +1,7 @@
 //! Verifies a plan without knowing how it was made.
 
-use super::{Plan, PlanInput, counts};
-use conclave_types::{ExpertKey, NodeId};
+use super::{Plan, PlanInput};
+use conclave_types::{ExpertKey, NodeId, PlacementMap};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A rule that a plan breaks.
@@ -67,4 +67,11 @@ pub fn check(input: &PlanInput, plan: &Plan) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// Experts on each node.
+fn counts(map: &PlacementMap) -> BTreeMap<NodeId, u64> {
+    let mut counts = BTreeMap::new();
+    map.iter().flat_map(|(_, homes)| homes).for_each(|home| *counts.entry(*home).or_default() += 1);
+    counts
 }

@@ -7,7 +7,6 @@ mod score;
 pub use check::{Violation, check};
 
 use conclave_types::{Bytes, ExpertKey, NodeId, PlacementMap};
-use std::collections::BTreeMap;
 
 /// A node as the planner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +101,4 @@ fn moved(from: &PlacementMap, to: &PlacementMap, expert_bytes: Bytes) -> Bytes {
         homes.iter().filter(|home| !from.homes(key).contains(home)).count() as u64
     };
     Bytes(to.iter().map(new).sum::<u64>() * expert_bytes.0)
-}
-
-/// Experts on each node.
-fn counts(map: &PlacementMap) -> BTreeMap<NodeId, u64> {
-    let mut counts = BTreeMap::new();
-    map.iter().flat_map(|(_, homes)| homes).for_each(|home| *counts.entry(*home).or_default() += 1);
-    counts
 }
