@@ -1,44 +1,233 @@
-//! Threads for the loops. Keeps true: how work is split never changes a bit; small work runs inline.
+//! Threads for the loops: they spin briefly for the next region of work, then sleep.
+//!
+//! Keeps true: how work is split never changes a bit; small work runs inline; the caller never waits for a thread
+//! that has not begun, so a core that another process took costs speed in proportion and no more. Each task is
+//! claimed by one atomic add, whoever comes first.
 
-use rayon::prelude::*;
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, Thread};
 
-/// Work below this many multiply-adds runs on the caller's thread: waking a thread costs about 12 us, in
-/// which one core does about half a million.
-const INLINE_MAX: usize = 500_000;
+/// Work below this many multiply-adds runs on the caller's thread: one core does it in about the time in which
+/// another notices that there is work.
+const INLINE_MAX: usize = 40_000;
+
+/// Rounds of the spin loop before a thread sleeps, at first and at most. A round is a few nanoseconds, so this is
+/// some tens of microseconds: longer than the pause between two regions of a step, shorter than a time slice.
+const SPINS_MAX: u32 = 8_000;
+/// Where spinning never pays, such as when all cores are taken by others, threads come down to this.
+const SPINS_MIN: u32 = 64;
+
+/// The region is open for threads to join.
+const OPEN: u64 = 1 << 31;
+/// One joined thread.
+const JOINED: u64 = 1;
+/// One region; the low half of the state counts joined threads and holds `OPEN`.
+const REGION: u64 = 1 << 32;
+
+/// A region of work: `run(data, task)` for `0..tasks`.
+#[derive(Clone, Copy)]
+struct Region {
+    run: unsafe fn(*const (), usize),
+    data: *const (),
+    tasks: usize,
+}
+
+unsafe fn nothing(_: *const (), _: usize) {}
+
+struct Shared {
+    /// Number of the region, `OPEN`, and how many threads are in it.
+    state: AtomicU64,
+    region: UnsafeCell<Region>,
+    next: AtomicUsize,
+    sleepers: AtomicU32,
+    stop: AtomicBool,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: `region` is written only while no region is open and no thread has joined, and read only by threads that
+// have joined an open one; `state` orders the two. What `data` points to is `Sync` and outlives the region.
+unsafe impl Sync for Shared {}
+// SAFETY: as above.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    /// Claims and runs tasks until none is left. A panic is kept for the caller, and the remaining tasks dropped.
+    fn work(&self) {
+        // SAFETY: the caller of `work` has joined the open region, or opened it.
+        let region = unsafe { *self.region.get() };
+        let run = AssertUnwindSafe(|| {
+            loop {
+                let task = self.next.fetch_add(1, Ordering::Relaxed);
+                if task >= region.tasks {
+                    return;
+                }
+                // SAFETY: `run` and `data` belong together, see `each`.
+                unsafe { (region.run)(region.data, task) };
+            }
+        });
+        if let Err(panic) = catch_unwind(run) {
+            self.next.store(region.tasks, Ordering::Relaxed);
+            self.panic.lock().expect("no panic holds this lock").get_or_insert(panic);
+        }
+    }
+}
 
 /// A set of threads, or none.
 pub struct Pool {
-    threads: Option<rayon::ThreadPool>,
+    shared: Arc<Shared>,
+    /// Held while a region is open: one region at a time. The threads, to wake them.
+    turn: Mutex<Vec<Thread>>,
+    handles: Vec<JoinHandle<()>>,
 }
 
 impl Pool {
-    /// A pool of `threads` threads (at least 1); with one, everything runs on the caller's.
+    /// A pool of `threads` threads (at least 1), the caller's included; with one, everything runs on the caller's.
     pub fn new(threads: usize) -> Self {
-        if threads <= 1 {
-            return Self::inline();
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("compute-{index}"))
-            .build()
-            .expect("the operating system gives threads at start");
-        Self { threads: Some(pool) }
+        let region = Region { run: nothing, data: std::ptr::null(), tasks: 0 };
+        let shared = Arc::new(Shared {
+            state: AtomicU64::new(0),
+            region: UnsafeCell::new(region),
+            next: AtomicUsize::new(0),
+            sleepers: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+            panic: Mutex::new(None),
+        });
+        let start = |index: usize| {
+            let shared = shared.clone();
+            let thread = std::thread::Builder::new().name(format!("compute-{index}"));
+            thread.spawn(move || serve(&shared)).expect("the operating system gives threads at start")
+        };
+        let handles: Vec<JoinHandle<()>> = (1..threads.max(1)).map(start).collect();
+        let turn = Mutex::new(handles.iter().map(|handle| handle.thread().clone()).collect());
+        Self { shared, turn, handles }
     }
 
     /// Everything runs on the caller's thread.
     pub fn inline() -> Self {
-        Self { threads: None }
+        Self::new(1)
     }
 
-    /// Runs `task(i)` for `0..tasks`, which together cost about `multiply_adds`.
+    /// How many threads compute, the caller's included.
+    pub fn threads(&self) -> usize {
+        self.handles.len() + 1
+    }
+
+    /// Runs `task(i)` for `0..tasks`, which together cost about `multiply_adds`. A panic of a task reaches the
+    /// caller after all threads have left.
     pub fn each(&self, tasks: usize, multiply_adds: usize, task: impl Fn(usize) + Send + Sync) {
-        match &self.threads {
-            Some(pool) if tasks > 1 && multiply_adds > INLINE_MAX => {
-                pool.install(|| (0..tasks).into_par_iter().for_each(task));
-            }
-            _ => (0..tasks).for_each(task),
+        if tasks <= 1 || multiply_adds <= INLINE_MAX || self.handles.is_empty() {
+            return (0..tasks).for_each(task);
+        }
+        // Two callers at once would want more cores than there are: the second one works alone.
+        let Ok(threads) = self.turn.try_lock() else { return (0..tasks).for_each(task) };
+        let panic = self.region(&threads, tasks, &task);
+        // A panic that unwound through the guard would poison the turn.
+        drop(threads);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
         }
     }
+
+    /// Opens a region, works in it, closes it; what a task panicked with, if one did.
+    fn region<F: Fn(usize) + Sync>(
+        &self,
+        threads: &[Thread],
+        tasks: usize,
+        task: &F,
+    ) -> Option<Box<dyn Any + Send>> {
+        unsafe fn run<F: Fn(usize) + Sync>(data: *const (), task: usize) {
+            // SAFETY: `data` is the `F` of the open region, which outlives it.
+            unsafe { (*data.cast::<F>())(task) }
+        }
+        let shared = &*self.shared;
+        // SAFETY: this thread has the turn, the last region is closed and everybody has left it.
+        unsafe {
+            *shared.region.get() = Region { run: run::<F>, data: std::ptr::from_ref(task).cast(), tasks };
+        }
+        shared.next.store(0, Ordering::Relaxed);
+        let number = (shared.state.load(Ordering::Relaxed) / REGION).wrapping_add(1);
+        // Sequentially consistent with the sleepers' own count and check: one of the two sees the other.
+        shared.state.store(number.wrapping_mul(REGION) | OPEN, Ordering::SeqCst);
+        if shared.sleepers.load(Ordering::SeqCst) > 0 {
+            threads.iter().take(tasks - 1).for_each(Thread::unpark);
+        }
+        shared.work();
+        let mut left = shared.state.fetch_and(!OPEN, Ordering::AcqRel) & !OPEN;
+        let mut spins = 0_u32;
+        while left % REGION != 0 {
+            // Whoever is inside has a task; if that lasts, its core may be taken: give ours.
+            spins += 1;
+            if spins > SPINS_MAX {
+                std::thread::yield_now()
+            } else {
+                std::hint::spin_loop()
+            }
+            left = shared.state.load(Ordering::Acquire);
+        }
+        shared.panic.lock().expect("no panic holds this lock").take()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        for handle in self.handles.drain(..) {
+            handle.thread().unpark();
+            // A thread of the pool catches every panic of a task.
+            let _ = handle.join();
+        }
+    }
+}
+
+/// A thread's life: join each region once, spin, sleep.
+fn serve(shared: &Shared) {
+    let mut done = 0;
+    let mut spins_max = SPINS_MAX;
+    while !shared.stop.load(Ordering::Relaxed) {
+        let state = shared.state.load(Ordering::Acquire);
+        if state & OPEN != 0 && state / REGION != done {
+            if shared
+                .state
+                .compare_exchange(state, state + JOINED, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+            {
+                shared.work();
+                done = state / REGION;
+                shared.state.fetch_sub(JOINED, Ordering::Release);
+                spins_max = (spins_max * 2).min(SPINS_MAX);
+            }
+            continue;
+        }
+        if !spin(shared, done, spins_max) {
+            spins_max = (spins_max / 2).max(SPINS_MIN);
+            sleep(shared, done);
+        }
+    }
+}
+
+/// Whether a region that this thread has not seen is open.
+fn wanted(shared: &Shared, done: u64, order: Ordering) -> bool {
+    let state = shared.state.load(order);
+    (state & OPEN != 0 && state / REGION != done) || shared.stop.load(order)
+}
+
+fn spin(shared: &Shared, done: u64, rounds: u32) -> bool {
+    (0..rounds).any(|_| {
+        std::hint::spin_loop();
+        wanted(shared, done, Ordering::Relaxed)
+    })
+}
+
+fn sleep(shared: &Shared, done: u64) {
+    shared.sleepers.fetch_add(1, Ordering::SeqCst);
+    if !wanted(shared, done, Ordering::SeqCst) {
+        std::thread::park();
+    }
+    shared.sleepers.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// A slice that threads write at disjoint places.
@@ -67,5 +256,73 @@ impl<'a, T> Disjoint<'a, T> {
         assert!(at + len <= self.len, "disjoint slice {at}+{len} of {}", self.len);
         // SAFETY: in range by the assertion, disjoint by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_runs_exactly_once_whatever_the_threads() {
+        for threads in 1..=8 {
+            let pool = Pool::new(threads);
+            for round in 0..200 {
+                let tasks = 1 + round % 37;
+                let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                pool.each(tasks, usize::MAX, |task| {
+                    counts[task].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+            }
+        }
+    }
+
+    #[test]
+    fn sleeping_threads_are_woken() {
+        let pool = Pool::new(3);
+        for _ in 0..3 {
+            // Longer than any spinning; nothing depends on how long exactly.
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            let sum = AtomicUsize::new(0);
+            pool.each(100, usize::MAX, |task| {
+                sum.fetch_add(task, Ordering::Relaxed);
+            });
+            assert_eq!(sum.into_inner(), 4950);
+        }
+    }
+
+    #[test]
+    fn callers_that_come_at_once_all_get_their_work_done() {
+        let pool = Pool::new(2);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let sum = AtomicUsize::new(0);
+                        pool.each(10, usize::MAX, |task| {
+                            sum.fetch_add(task, Ordering::Relaxed);
+                        });
+                        assert_eq!(sum.into_inner(), 45);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
+        let pool = Pool::new(4);
+        for _ in 0..20 {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                pool.each(50, usize::MAX, |task| assert!(task != 20, "task 20"));
+            }));
+            assert!(caught.is_err());
+            let sum = AtomicUsize::new(0);
+            pool.each(10, usize::MAX, |task| {
+                sum.fetch_add(task, Ordering::Relaxed);
+            });
+            assert_eq!(sum.into_inner(), 45);
+        }
     }
 }
