@@ -1,8 +1,19 @@
-//! The gated feed-forward block (SwiGLU) of a dense layer or of one expert.
+//! The gated feed-forward block (SwiGLU): of a dense layer, or of many experts at once.
+//!
+//! Keeps true: a row's result depends on that row and its expert alone. Every expert's weights are read once for all
+//! of its rows; work is split over (expert, tile of outputs), so that a few hot experts still fill all threads.
 
 use crate::isa::per_isa;
 use crate::lanes::exp;
-use crate::{Isa, Matrix, Pool, matmul};
+use crate::matmul::{HIDDEN_BLOCK, Inputs, Target};
+use crate::pool::Disjoint;
+use crate::quant::{Form, QuantRows, RowSink};
+use crate::{Isa, Matrix, Pool};
+
+/// Outputs of the down product in one task.
+const DOWN_OUTPUTS: usize = 64;
+/// Rows of one expert that are gated at once.
+const GATED_ROWS: usize = 64;
 
 #[inline(always)]
 fn silu_mul_body(gate: &mut [f32], up: &[f32]) {
@@ -13,20 +24,141 @@ fn silu_mul_body(gate: &mut [f32], up: &[f32]) {
 
 per_isa! { fn silu_mul_on(gate: &mut [f32], up: &[f32]) = silu_mul_body }
 
-/// `gate = silu(gate) * up`, element by element.
-pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
-    assert_eq!(gate.len(), up.len(), "silu_mul");
-    silu_mul_on(Isa::best(), gate, up);
+#[inline(always)]
+fn quantize_body(values: &[[f32; HIDDEN_BLOCK]], first_row: usize, block: usize, sink: &RowSink<'_>) {
+    for (row, values) in values.iter().enumerate() {
+        // SAFETY: one task has these rows' block.
+        unsafe { sink.put(first_row + row, block, values) };
+    }
+}
+
+per_isa! { fn quantize_on(values: &[[f32; HIDDEN_BLOCK]], first_row: usize, block: usize, sink: &RowSink<'_>) = quantize_body }
+
+/// One expert and the rows that it gets.
+#[derive(Clone, Copy)]
+pub struct ExpertGroup<'a> {
+    /// `[width, hidden]`.
+    pub gate: &'a Matrix,
+    /// `[width, hidden]`.
+    pub up: &'a Matrix,
+    /// `[hidden, width]`.
+    pub down: &'a Matrix,
+    /// Rows of `x`.
+    pub rows: &'a [u32],
+}
+
+/// The rows between the two products, in the forms that the down matrices ask for.
+struct Gated {
+    floats: Vec<f32>,
+    bytes: Option<QuantRows>,
+    pairs: Option<QuantRows>,
+}
+
+/// For each group in order, for each of its rows in order: `down (silu(gate x) * (up x))`, written to `out`
+/// `[sum of rows, hidden]`. `x` is `[any, hidden]`; all groups have one width. Panics if the shapes do not fit.
+pub fn grouped_swiglu(x: &[f32], hidden: usize, groups: &[ExpertGroup<'_>], out: &mut [f32], pool: &Pool) {
+    grouped_swiglu_on(Isa::best(), x, hidden, groups, out, pool);
+}
+
+/// [`grouped_swiglu`] on a given instruction set; for tests and benches.
+pub fn grouped_swiglu_on(
+    isa: Isa,
+    x: &[f32],
+    hidden: usize,
+    groups: &[ExpertGroup<'_>],
+    out: &mut [f32],
+    pool: &Pool,
+) {
+    let Some(width) = groups.first().map(|group| group.gate.rows()) else { return };
+    let total: usize = groups.iter().map(|group| group.rows.len()).sum();
+    assert_eq!(out.len(), total * hidden, "grouped: out is [{total}, {hidden}]");
+    for group in groups {
+        let shapes = [group.gate, group.up, group.down].map(|matrix| [matrix.rows(), matrix.cols()]);
+        assert_eq!(shapes, [[width, hidden], [width, hidden], [hidden, width]], "grouped: shapes");
+    }
+    let firsts: Vec<usize> = groups
+        .iter()
+        .scan(0, |first, group| {
+            *first += group.rows.len();
+            Some(*first - group.rows.len())
+        })
+        .collect();
+    let inputs = Inputs::new(isa, x, hidden, groups.iter().flat_map(|group| [group.gate, group.up]), pool);
+    let gated = gate(isa, &inputs, width, groups, &firsts, total, pool);
+    let Gated { floats, bytes, pairs } = gated;
+    let mut inputs = Inputs::quantized(isa, width, bytes.into_iter().chain(pairs));
+    inputs.set_floats(&floats);
+    let tiles = hidden.div_ceil(DOWN_OUTPUTS);
+    let numbers: Vec<u32> = (0..total as u32).collect();
+    let out = Disjoint::new(out);
+    pool.each(groups.len() * tiles, total * hidden * width, |task| {
+        let (group, tile) = (task / tiles, task % tiles);
+        let first = firsts[group];
+        let rows = &numbers[first..first + groups[group].rows.len()];
+        let n = tile * DOWN_OUTPUTS;
+        let to = Target { out: &out, at: first * hidden + n, stride: hidden };
+        // SAFETY: each task has its own rows and outputs.
+        unsafe { inputs.product(rows, groups[group].down, n, DOWN_OUTPUTS.min(hidden - n), &to) };
+    });
+}
+
+/// `silu(gate x) * (up x)` of every group's rows, `[total, width]`.
+fn gate(
+    isa: Isa,
+    inputs: &Inputs<'_>,
+    width: usize,
+    groups: &[ExpertGroup<'_>],
+    firsts: &[usize],
+    total: usize,
+    pool: &Pool,
+) -> Gated {
+    let forms: Vec<Option<Form>> = groups.iter().map(|group| Inputs::form_for(isa, group.down)).collect();
+    let rows_of = |form: Form| forms.contains(&Some(form)).then(|| QuantRows::zeros(form, total, width));
+    let mut floats = vec![0.0; if forms.contains(&None) { total * width } else { 0 }];
+    let (mut bytes, mut pairs) = (rows_of(Form::Bytes), rows_of(Form::Pairs));
+    {
+        let to_floats = Disjoint::new(&mut floats);
+        let to_bytes = bytes.as_mut().map(QuantRows::sink);
+        let to_pairs = pairs.as_mut().map(QuantRows::sink);
+        let tiles = width.div_ceil(HIDDEN_BLOCK);
+        let hidden = groups[0].gate.cols();
+        pool.each(groups.len() * tiles, 2 * total * hidden * width, |task| {
+            let (index, tile) = (task / tiles, task % tiles);
+            let group = &groups[index];
+            let n = tile * HIDDEN_BLOCK;
+            let count = HIDDEN_BLOCK.min(width - n);
+            for (chunk, rows) in group.rows.chunks(GATED_ROWS).enumerate() {
+                let mut gates = [[0.0; HIDDEN_BLOCK]; GATED_ROWS];
+                let mut ups = [[0.0; HIDDEN_BLOCK]; GATED_ROWS];
+                for (matrix, values) in [(group.gate, &mut gates), (group.up, &mut ups)] {
+                    let out = Disjoint::new(values.as_flattened_mut());
+                    let to = Target { out: &out, at: 0, stride: HIDDEN_BLOCK };
+                    // SAFETY: the arrays are this task's own.
+                    unsafe { inputs.product(rows, matrix, n, count, &to) };
+                }
+                let (gates, ups) = (&mut gates[..rows.len()], &ups[..rows.len()]);
+                silu_mul_on(isa, gates.as_flattened_mut(), ups.as_flattened());
+                let first = firsts[index] + chunk * GATED_ROWS;
+                match forms[index] {
+                    None => gates.iter().enumerate().for_each(|(row, values)| {
+                        // SAFETY: each task has its own rows and outputs.
+                        unsafe { to_floats.slice((first + row) * width + n, count) }
+                            .copy_from_slice(&values[..count]);
+                    }),
+                    Some(form) => {
+                        let sink = if form == Form::Bytes { &to_bytes } else { &to_pairs };
+                        quantize_on(isa, gates, first, tile, sink.as_ref().expect("made for this form"));
+                    }
+                }
+            }
+        });
+    }
+    Gated { floats, bytes, pairs }
 }
 
 /// `out = down (silu(gate x) * (up x))`: `x` and `out` are `[m, hidden]`, `gate` and `up` are
 /// `[width, hidden]`, `down` is `[hidden, width]`.
 pub fn swiglu(x: &[f32], gate: &Matrix, up: &Matrix, down: &Matrix, out: &mut [f32], pool: &Pool) {
-    let rows = x.len() / gate.cols();
-    let mut gated = vec![0.0; rows * gate.rows()];
-    let mut upped = vec![0.0; rows * up.rows()];
-    matmul(x, gate, None, &mut gated, pool);
-    matmul(x, up, None, &mut upped, pool);
-    silu_mul(&mut gated, &upped);
-    matmul(&gated, down, None, out, pool);
+    let rows: Vec<u32> = (0..(x.len() / gate.cols()) as u32).collect();
+    grouped_swiglu(x, gate.cols(), &[ExpertGroup { gate, up, down, rows: &rows }], out, pool);
 }

@@ -1,33 +1,34 @@
 //! The matrix product `y = x wᵀ (+ bias)`.
 //!
-//! Keeps true: `y[m, n]` is formed by the sixteen-lane rule along K whatever the number of rows, so one row
-//! alone and the same row among 512 give equal bits.
+//! Keeps true: `y[m, n]` depends on row `m` of `x` and row `n` of `w` alone, whatever the other rows, the threads and
+//! the instruction set. With float weights it is formed by the sixteen-lane rule along K; with quantised ones the row
+//! becomes int8 first and blocks are added in order (see `quant`).
 
 use crate::lanes::{LANES, Lanes, reduce};
 use crate::matrix::Elements;
 use crate::pool::Disjoint;
+use crate::quant::{BLOCK, Form, Level, PANEL, QuantRows, panel_product};
 use crate::vector::{Element, Vector};
 use crate::{Isa, Matrix, Pool};
 
-/// Outputs of one task: 64 bf16 rows of 2,048 are 256 KiB and stay in L2 for all row tiles.
+/// Outputs of one task: 64 rows of 2,048 bf16 weights are 256 KiB and stay in L2 for all row tiles.
 const TASK_OUTPUTS: usize = 64;
-/// Rows and outputs of one register tile.
-const TILE_ROWS: usize = 4;
-const TILE_OUTPUTS: usize = 4;
+/// Rows that meet a panel of quantised weights at once: with 2,048 inputs at most 256 KiB.
+const QUANT_ROWS: usize = 64;
 
 /// `M` input rows against `N` weight rows of length `k`; `sums[m][n]`.
 ///
 /// # Safety
-/// The instruction set of `V` is enabled; `x` has `M * k` elements, `w` has `N * k`.
+/// The instruction set of `V` is enabled.
 // Indices, because constant loops over them are what the compiler unrolls into registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn tile<V: Vector, T: Element, const M: usize, const N: usize>(
-    x: &[f32],
+    x: &[&[f32]; M],
     w: &[T],
     k: usize,
 ) -> [[f32; N]; M] {
-    assert!(x.len() >= M * k && w.len() >= N * k, "tile [{M}, {N}] of {k}");
+    assert!(x.iter().all(|x| x.len() == k) && w.len() >= N * k, "tile [{M}, {N}] of {k}");
     let full = k - k % LANES;
     // SAFETY: `at + LANES <= full <= k` keeps every load within its row; the tail is copied first.
     unsafe {
@@ -39,7 +40,7 @@ unsafe fn tile<V: Vector, T: Element, const M: usize, const N: usize>(
                 weights[n] = T::load::<V>(w.as_ptr().add(n * k + at));
             }
             for m in 0..M {
-                let row = V::load(x.as_ptr().add(m * k + at));
+                let row = V::load(x[m].as_ptr().add(at));
                 for n in 0..N {
                     acc[m][n] = acc[m][n].fma(row, weights[n]);
                 }
@@ -49,7 +50,7 @@ unsafe fn tile<V: Vector, T: Element, const M: usize, const N: usize>(
         if full < k {
             for m in 0..M {
                 let mut row = [0.0; LANES];
-                row[..k - full].copy_from_slice(&x[m * k + full..(m + 1) * k]);
+                row[..k - full].copy_from_slice(&x[m][full..]);
                 for n in 0..N {
                     let mut weights = [T::default(); LANES];
                     weights[..k - full].copy_from_slice(&w[n * k + full..(n + 1) * k]);
@@ -67,36 +68,71 @@ unsafe fn tile<V: Vector, T: Element, const M: usize, const N: usize>(
     }
 }
 
-/// All rows of `x` against the weight rows `first..first + count`, into the same columns of `y`.
+/// Where products go: output `n` of the i-th row at `at + i * stride + n`.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) out: &'a Disjoint<'a, f32>,
+    pub(crate) at: usize,
+    pub(crate) stride: usize,
+}
+
+impl Target<'_> {
+    /// # Safety
+    /// No other thread writes these outputs.
+    #[inline(always)]
+    unsafe fn put(&self, row: usize, n: usize, values: &[f32]) {
+        // SAFETY: the caller's promise.
+        unsafe { self.out.slice(self.at + row * self.stride + n, values.len()) }.copy_from_slice(values);
+    }
+}
+
+/// What to multiply: all rows, and which of them, in which order.
+#[derive(Clone, Copy)]
+struct FloatRows<'a> {
+    x: &'a [f32],
+    rows: &'a [u32],
+}
+
+/// The rows against the `count` weight rows from `w`'s first, in register tiles of `ROWS` by `OUTPUTS`.
 ///
 /// # Safety
-/// The instruction set of `V` is enabled.
+/// The instruction set of `V` is enabled; no other thread writes these outputs.
 #[inline(always)]
-unsafe fn columns<V: Vector, T: Element>(
-    x: &[f32],
+unsafe fn columns<V: Vector, T: Element, const ROWS: usize, const OUTPUTS: usize>(
+    x: FloatRows<'_>,
     w: &[T],
     k: usize,
-    first: usize,
     count: usize,
-    y_width: usize,
-    y: &Disjoint<'_, f32>,
+    to: &Target<'_>,
 ) {
-    let rows = x.len() / k;
+    let row = |at: usize| {
+        let row = x.rows[at] as usize;
+        &x.x[row * k..(row + 1) * k]
+    };
     let mut m = 0;
-    while m < rows {
-        let tile_rows = if rows - m >= TILE_ROWS { TILE_ROWS } else { 1 };
-        let mut n = first;
-        while n < first + count {
-            let tile_outputs = if first + count - n >= TILE_OUTPUTS { TILE_OUTPUTS } else { 1 };
-            let x = &x[m * k..(m + tile_rows) * k];
+    while m < x.rows.len() {
+        let tile_rows = if x.rows.len() - m >= ROWS { ROWS } else { 1 };
+        let mut n = 0;
+        while n < count {
+            let tile_outputs = if count - n >= OUTPUTS { OUTPUTS } else { 1 };
             let w = &w[n * k..(n + tile_outputs) * k];
-            match (tile_rows, tile_outputs) {
-                (TILE_ROWS, TILE_OUTPUTS) => {
-                    put(unsafe { tile::<V, T, TILE_ROWS, TILE_OUTPUTS>(x, w, k) }, m, n, y_width, y)
-                }
-                (TILE_ROWS, _) => put(unsafe { tile::<V, T, TILE_ROWS, 1>(x, w, k) }, m, n, y_width, y),
-                (_, TILE_OUTPUTS) => put(unsafe { tile::<V, T, 1, TILE_OUTPUTS>(x, w, k) }, m, n, y_width, y),
-                _ => put(unsafe { tile::<V, T, 1, 1>(x, w, k) }, m, n, y_width, y),
+            macro_rules! tile {
+                ($rows:ident, $outputs:ident) => {{
+                    let rows: [&[f32]; $rows] = std::array::from_fn(|r| row(m + r));
+                    // SAFETY: the caller's promise.
+                    let sums = unsafe { tile::<V, T, $rows, $outputs>(&rows, w, k) };
+                    for (r, sums) in sums.iter().enumerate() {
+                        // SAFETY: the caller's promise.
+                        unsafe { to.put(m + r, n, sums) };
+                    }
+                }};
+            }
+            const ONE: usize = 1;
+            match (tile_rows == ROWS, tile_outputs == OUTPUTS) {
+                (true, true) => tile!(ROWS, OUTPUTS),
+                (true, false) => tile!(ROWS, ONE),
+                (false, true) => tile!(ONE, OUTPUTS),
+                (false, false) => tile!(ONE, ONE),
             }
             n += tile_outputs;
         }
@@ -104,73 +140,144 @@ unsafe fn columns<V: Vector, T: Element>(
     }
 }
 
-#[inline(always)]
-fn put<const M: usize, const N: usize>(
-    sums: [[f32; N]; M],
-    m: usize,
-    n: usize,
-    width: usize,
-    y: &Disjoint<'_, f32>,
-) {
-    for (row, sums) in sums.iter().enumerate() {
-        // SAFETY: each task writes its own columns only.
-        unsafe { y.slice((m + row) * width + n, N) }.copy_from_slice(sums);
-    }
-}
-
 /// [`columns`] on a given instruction set.
-#[allow(clippy::too_many_arguments)]
-fn columns_on<T: Element>(
+///
+/// # Safety
+/// No other thread writes these outputs.
+unsafe fn columns_on<T: Element>(
     isa: Isa,
-    x: &[f32],
+    x: FloatRows<'_>,
     w: &[T],
     k: usize,
-    first: usize,
     count: usize,
-    width: usize,
-    y: &Disjoint<'_, f32>,
+    to: &Target<'_>,
 ) {
     #[cfg(target_arch = "x86_64")]
     {
         use crate::vector::x86::{Avx2, Avx512};
-        type Y<'a> = Disjoint<'a, f32>;
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
-        fn avx512<T: Element>(
-            x: &[f32],
-            w: &[T],
-            k: usize,
-            first: usize,
-            count: usize,
-            width: usize,
-            y: &Y<'_>,
-        ) {
-            // SAFETY: this function enables the set.
-            unsafe { columns::<Avx512, T>(x, w, k, first, count, width, y) }
+        fn avx512<T: Element>(x: FloatRows<'_>, w: &[T], k: usize, count: usize, to: &Target<'_>) {
+            // SAFETY: this function enables the set; the outputs are the caller's promise.
+            unsafe { columns::<Avx512, T, 4, 4>(x, w, k, count, to) }
         }
         #[target_feature(enable = "avx2,fma")]
-        fn avx2<T: Element>(
-            x: &[f32],
-            w: &[T],
-            k: usize,
-            first: usize,
-            count: usize,
-            width: usize,
-            y: &Y<'_>,
-        ) {
-            // SAFETY: this function enables the set.
-            unsafe { columns::<Avx2, T>(x, w, k, first, count, width, y) }
+        fn avx2<T: Element>(x: FloatRows<'_>, w: &[T], k: usize, count: usize, to: &Target<'_>) {
+            // Sixteen lanes are two of the sixteen registers, so the tile is smaller.
+            // SAFETY: as above.
+            unsafe { columns::<Avx2, T, 2, 2>(x, w, k, count, to) }
         }
         match isa {
             // SAFETY: `Isa` values above `Portable` come from run-time detection.
-            Isa::Avx512 => return unsafe { avx512(x, w, k, first, count, width, y) },
+            Isa::Avx512 => return unsafe { avx512(x, w, k, count, to) },
             // SAFETY: as above.
-            Isa::Avx2 => return unsafe { avx2(x, w, k, first, count, width, y) },
+            Isa::Avx2 => return unsafe { avx2(x, w, k, count, to) },
             Isa::Portable => {}
         }
     }
     let _ = isa;
-    // SAFETY: arrays need no instruction set.
-    unsafe { columns::<Lanes, T>(x, w, k, first, count, width, y) }
+    // SAFETY: arrays need no instruction set; the outputs are the caller's promise.
+    unsafe { columns::<Lanes, T, 4, 4>(x, w, k, count, to) }
+}
+
+/// Activation rows in every form that the matrices they meet ask for.
+pub(crate) struct Inputs<'a> {
+    isa: Isa,
+    level: Level,
+    x: &'a [f32],
+    cols: usize,
+    bytes: Option<QuantRows>,
+    pairs: Option<QuantRows>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Rows `x` `[rows, cols]` that will meet `matrices`.
+    pub(crate) fn new<'m>(
+        isa: Isa,
+        x: &'a [f32],
+        cols: usize,
+        matrices: impl IntoIterator<Item = &'m Matrix>,
+        pool: &Pool,
+    ) -> Self {
+        let level = Level::of(isa);
+        let mut inputs = Self { isa, level, x, cols, bytes: None, pairs: None };
+        for matrix in matrices {
+            assert_eq!(matrix.cols(), cols, "matmul: the matrix takes rows of {}", matrix.cols());
+            let Some(packed) = matrix.packed() else { continue };
+            let form = Form::of(level, packed.kind());
+            let slot = inputs.slot(form);
+            if slot.is_none() {
+                *slot = Some(QuantRows::quantize(isa, form, x, cols, pool));
+            }
+        }
+        inputs
+    }
+
+    /// Rows that are there in a quantised form already.
+    pub(crate) fn quantized(isa: Isa, cols: usize, rows: impl IntoIterator<Item = QuantRows>) -> Self {
+        let mut inputs = Self { isa, level: Level::of(isa), x: &[], cols, bytes: None, pairs: None };
+        for rows in rows {
+            let form = rows.form;
+            *inputs.slot(form) = Some(rows);
+        }
+        inputs
+    }
+
+    /// Adds the rows as floats.
+    pub(crate) fn set_floats(&mut self, x: &'a [f32]) {
+        self.x = x;
+    }
+
+    fn slot(&mut self, form: Form) -> &mut Option<QuantRows> {
+        match form {
+            Form::Bytes => &mut self.bytes,
+            Form::Pairs => &mut self.pairs,
+        }
+    }
+
+    /// The named rows times the outputs `first..first + count` of `w`, one of the matrices of `new`; `first` is a
+    /// multiple of 16.
+    ///
+    /// # Safety
+    /// No other thread writes these outputs.
+    pub(crate) unsafe fn product(
+        &self,
+        rows: &[u32],
+        w: &Matrix,
+        first: usize,
+        count: usize,
+        to: &Target<'_>,
+    ) {
+        let k = self.cols;
+        let x = FloatRows { x: self.x, rows };
+        // SAFETY: the caller's promise.
+        unsafe {
+            match &w.elements {
+                Elements::F32(w) => columns_on(self.isa, x, &w.elements()[first * k..], k, count, to),
+                Elements::Bf16(w) => columns_on(self.isa, x, &w.elements()[first * k..], k, count, to),
+                Elements::Quant(w) => {
+                    let form = Form::of(self.level, w.kind());
+                    let x = if form == Form::Bytes { &self.bytes } else { &self.pairs };
+                    let x = x.as_ref().expect("the matrix was named in `new`");
+                    let mut out = [[0.0; PANEL]; QUANT_ROWS];
+                    for (chunk, rows) in rows.chunks(QUANT_ROWS).enumerate() {
+                        let out = &mut out[..rows.len()];
+                        for n in (0..count).step_by(PANEL) {
+                            panel_product(self.level, x, rows, w, (first + n) / PANEL, out);
+                            let width = PANEL.min(count - n);
+                            for (row, out) in out.iter().enumerate() {
+                                to.put(chunk * QUANT_ROWS + row, n, &out[..width]);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where to put rows that will meet `w`: `None` if as floats.
+    pub(crate) fn form_for(isa: Isa, w: &Matrix) -> Option<Form> {
+        w.packed().map(|packed| Form::of(Level::of(isa), packed.kind()))
+    }
 }
 
 /// `y = x wᵀ + bias`: `x` is `[m, k]`, `w` is `[n, k]`, `bias` is `[n]`, `y` is `[m, n]`.
@@ -186,17 +293,20 @@ pub fn matmul_on(isa: Isa, x: &[f32], w: &Matrix, bias: Option<&[f32]>, y: &mut 
     let m = x.len() / k;
     assert_eq!(x.len(), m * k, "matmul: x is [m, {k}]");
     assert_eq!(y.len(), m * n, "matmul: y is [{m}, {n}]");
+    let inputs = Inputs::new(isa, x, k, [w], pool);
+    let rows: Vec<u32> = (0..m as u32).collect();
     let out = Disjoint::new(y);
     pool.each(n.div_ceil(TASK_OUTPUTS), m * n * k, |task| {
         let first = task * TASK_OUTPUTS;
-        let count = TASK_OUTPUTS.min(n - first);
-        match &w.elements {
-            Elements::F32(w) => columns_on(isa, x, w.elements(), k, first, count, n, &out),
-            Elements::Bf16(w) => columns_on(isa, x, w.elements(), k, first, count, n, &out),
-        }
+        let to = Target { out: &out, at: first, stride: n };
+        // SAFETY: each task has its own outputs.
+        unsafe { inputs.product(&rows, w, first, TASK_OUTPUTS.min(n - first), &to) };
     });
     if let Some(bias) = bias {
         assert_eq!(bias.len(), n, "matmul: bias is [{n}]");
         y.chunks_exact_mut(n).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
     }
 }
+
+/// Outputs of a hidden block: what one scale of quantised rows covers.
+pub(crate) const HIDDEN_BLOCK: usize = BLOCK;

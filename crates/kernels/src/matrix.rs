@@ -1,5 +1,7 @@
-//! Weight matrices, owned or mapped. Keeps true: `[rows, cols]`, row-major, as safetensors stores them.
+//! Weight matrices, owned or mapped. Keeps true: `[rows, cols]`; floats are row-major, as safetensors stores them,
+//! and quantised weights are packed for the kernels.
 
+use crate::quant::PackedMatrix;
 use half::bf16;
 use std::any::Any;
 use std::sync::Arc;
@@ -46,6 +48,7 @@ impl<T: bytemuck::Pod> Storage<T> {
 pub(crate) enum Elements {
     F32(Storage<f32>),
     Bf16(Storage<bf16>),
+    Quant(PackedMatrix),
 }
 
 /// A weight matrix `[rows, cols]`: `rows` outputs, `cols` inputs.
@@ -69,6 +72,19 @@ impl Matrix {
         Self { rows, cols, elements: Elements::Bf16(elements) }
     }
 
+    /// A matrix of quantised weights.
+    pub fn quantized(packed: PackedMatrix) -> Self {
+        Self { rows: packed.rows(), cols: packed.cols(), elements: Elements::Quant(packed) }
+    }
+
+    /// The packed form, if the weights are quantised.
+    pub fn packed(&self) -> Option<&PackedMatrix> {
+        match &self.elements {
+            Elements::Quant(packed) => Some(packed),
+            _ => None,
+        }
+    }
+
     /// Outputs.
     pub fn rows(&self) -> usize {
         self.rows
@@ -81,14 +97,14 @@ impl Matrix {
 
     /// Bytes of the weights, mapped or owned.
     pub fn bytes(&self) -> usize {
-        let element = match self.elements {
-            Elements::F32(_) => 4,
-            Elements::Bf16(_) => 2,
-        };
-        self.rows * self.cols * element
+        match &self.elements {
+            Elements::F32(_) => self.rows * self.cols * 4,
+            Elements::Bf16(_) => self.rows * self.cols * 2,
+            Elements::Quant(packed) => packed.data().len(),
+        }
     }
 
-    /// Writes row `row`, widened exactly, to `out` `[cols]`.
+    /// Writes row `row`, widened exactly, to `out` `[cols]`; of quantised weights the values they stand for.
     pub fn row_f32(&self, row: usize, out: &mut [f32]) {
         let range = row * self.cols..(row + 1) * self.cols;
         match &self.elements {
@@ -96,6 +112,7 @@ impl Matrix {
             Elements::Bf16(all) => {
                 out.iter_mut().zip(&all.elements()[range]).for_each(|(out, value)| *out = value.to_f32());
             }
+            Elements::Quant(packed) => packed.row_f32(row, out),
         }
     }
 }

@@ -25,6 +25,15 @@ impl QuantKind {
             Self::Q4Min => 20,
         }
     }
+
+    /// The name in pack files and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q8 => "q8",
+            Self::Q4 => "q4",
+            Self::Q4Min => "q4m",
+        }
+    }
 }
 
 /// A quantised matrix `[rows, cols]`, row-major, in blocks of 32 along the columns.
@@ -42,4 +51,20 @@ pub struct QuantBlocks {
     pub scales: Vec<f16>,
     /// `[rows, cols / 32]`, subtracted; empty but for `Q4Min`.
     pub mins: Vec<f16>,
+}
+
+impl QuantBlocks {
+    /// The values `[rows, cols]` that the codes stand for, each rounded once to f32.
+    pub fn to_f32(&self) -> Vec<f32> {
+        let value = |(at, code): (usize, &u8)| {
+            let block = at / BLOCK;
+            let scale = self.scales[block].to_f32();
+            match self.kind {
+                QuantKind::Q8 => scale * f32::from(*code as i8),
+                QuantKind::Q4 => scale * (f32::from(*code) - 8.0),
+                QuantKind::Q4Min => scale.mul_add(f32::from(*code), -self.mins[block].to_f32()),
+            }
+        };
+        self.codes.iter().enumerate().map(value).collect()
+    }
 }

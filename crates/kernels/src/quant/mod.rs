@@ -1,9 +1,20 @@
 //! Weights in blocks of 32 small integers with a scale, and everything that computes with them.
 //!
-//! Keeps true: a block's product with a block of activations is an exact integer, whatever the instruction set;
-//! blocks are added in ascending order with one fused multiply-add each. So every bit of a result depends on its
-//! own row and its own column of weights alone.
+//! Keeps true: a block's product with a block of int8 activations is an exact integer, whatever the instruction
+//! set; blocks are added in ascending order with one fused multiply-add each. So every bit of a result depends on
+//! its own row and its own column of weights alone.
 
+mod activations;
 mod blocks;
+mod isa;
+mod packed;
+mod product;
+mod quantize;
 
 pub use blocks::{BLOCK, QuantBlocks, QuantKind};
+pub use packed::{Line, PackedMatrix};
+
+pub(crate) use activations::{Form, QuantRows, RowSink};
+pub(crate) use isa::Level;
+pub(crate) use packed::PANEL;
+pub(crate) use product::panel_product;

@@ -1,0 +1,144 @@
+//! AVX2, FMA and F16C: two registers of eight columns.
+//!
+//! `vpmaddubsw` adds two products in 16 bits with saturation, which unsigned codes up to 15 never reach: a block
+//! of Q4 stays in 16 bits until its end (32 * 15 * 127 / 2 < 2^15). Codes of Q8 would saturate, so they are widened
+//! to 16 bits first, bytes of even and of odd places apart, and `vpmaddwd` multiplies pairs into 32 bits.
+
+use super::Columns;
+use std::arch::x86_64::*;
+
+/// Two registers of eight columns.
+pub(crate) struct Avx2;
+
+// SAFETY of every block below: the trait's contract.
+impl Columns for Avx2 {
+    type Ints = [__m256i; 2];
+    type Floats = [__m256; 2];
+    const PREPARED: [usize; 2] = [1024, 512];
+
+    #[inline(always)]
+    unsafe fn prepare_q8(codes: *const u8, to: *mut u8) {
+        unsafe {
+            for at in 0..16 {
+                let bytes = _mm256_loadu_si256(codes.add(at * 32).cast());
+                let even = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(bytes));
+                let odd = _mm256_srai_epi16::<8>(bytes);
+                _mm256_storeu_si256(to.add(at * 64).cast(), even);
+                _mm256_storeu_si256(to.add(at * 64 + 32).cast(), odd);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn prepare_q4(codes: *const u8, to: *mut u8) {
+        unsafe {
+            let low = _mm256_set1_epi8(0xf);
+            for at in 0..8 {
+                let bytes = _mm256_loadu_si256(codes.add(at * 32).cast());
+                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low);
+                _mm256_storeu_si256(to.add(at * 32).cast(), _mm256_and_si256(bytes, low));
+                _mm256_storeu_si256(to.add(256 + at * 32).cast(), high);
+            }
+        }
+    }
+
+    // Indices, because constant loops over them are what the compiler unrolls into registers.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    unsafe fn q8<const R: usize>(
+        prepared: *const u8,
+        rows: &[*const u8; R],
+        _: &[i32; R],
+    ) -> [Self::Ints; R] {
+        unsafe {
+            let mut ints = [[_mm256_setzero_si256(); 2]; R];
+            for group in 0..8 {
+                let from = prepared.add(group * 128).cast::<__m256i>();
+                let weights = [0, 1, 2, 3].map(|at| _mm256_loadu_si256(from.add(at)));
+                for r in 0..R {
+                    let pairs = rows[r].add(group * 8).cast::<i32>();
+                    let even = _mm256_set1_epi32(pairs.read_unaligned());
+                    let odd = _mm256_set1_epi32(pairs.add(1).read_unaligned());
+                    for half in 0..2 {
+                        let first = _mm256_madd_epi16(weights[2 * half], even);
+                        let second = _mm256_madd_epi16(weights[2 * half + 1], odd);
+                        ints[r][half] = _mm256_add_epi32(_mm256_add_epi32(ints[r][half], first), second);
+                    }
+                }
+            }
+            ints
+        }
+    }
+
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    unsafe fn q4<const R: usize>(
+        prepared: *const u8,
+        rows: &[*const u8; R],
+        sums: &[i32; R],
+        offset: i32,
+    ) -> [Self::Ints; R] {
+        unsafe {
+            let mut short = [[_mm256_setzero_si256(); 2]; R];
+            for group in 0..8 {
+                let from = prepared.add(group * 64).cast::<__m256i>();
+                let weights = [_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))];
+                for r in 0..R {
+                    let row = _mm256_set1_epi32(rows[r].add(group * 4).cast::<i32>().read_unaligned());
+                    for half in 0..2 {
+                        let product = _mm256_maddubs_epi16(weights[half], row);
+                        short[r][half] = _mm256_add_epi16(short[r][half], product);
+                    }
+                }
+            }
+            let ones = _mm256_set1_epi16(1);
+            let mut ints = [[_mm256_setzero_si256(); 2]; R];
+            for r in 0..R {
+                let correction = _mm256_set1_epi32(offset.wrapping_mul(sums[r]));
+                for half in 0..2 {
+                    let long = _mm256_madd_epi16(short[r][half], ones);
+                    ints[r][half] = _mm256_sub_epi32(long, correction);
+                }
+            }
+            ints
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::Floats {
+        unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
+    }
+
+    #[inline(always)]
+    unsafe fn store(values: Self::Floats, to: *mut f32) {
+        unsafe {
+            _mm256_storeu_ps(to, values[0]);
+            _mm256_storeu_ps(to.add(8), values[1]);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> Self::Floats {
+        unsafe { [0, 16].map(|at| _mm256_cvtph_ps(_mm_loadu_si128(from.add(at).cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::Floats {
+        unsafe { [_mm256_set1_ps(value); 2] }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn fma(sum: Self::Floats, a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { [_mm256_fmadd_ps(a[0], b[0], sum[0]), _mm256_fmadd_ps(a[1], b[1], sum[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn to_floats(ints: Self::Ints) -> Self::Floats {
+        unsafe { [_mm256_cvtepi32_ps(ints[0]), _mm256_cvtepi32_ps(ints[1])] }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the product asks of an instruction set: sixteen columns at a time, exact integers within a block.
+//!
+//! Keeps true: for the same codes every level gives the same integers, and the float operations round alike; the
+//! scalar twin in `portable` says what each of them means.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
+pub(crate) use portable::Portable;
+
+use crate::Isa;
+
+/// Bytes that hold the prepared codes of one block of a panel, at most.
+pub(crate) const PREPARED_MAX: usize = 1024;
+
+/// The instruction set of the integer products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Scalar code.
+    Portable,
+    /// 16-bit multiply-adds.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// `vpdpbusd` on 512 bits.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+    /// `sdot`.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
+}
+
+impl Level {
+    /// The best level within `isa`.
+    pub(crate) fn of(isa: Isa) -> Self {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if is_x86_feature_detected!("avx512vnni") => Self::Avx512Vnni,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Avx2 if is_x86_feature_detected!("f16c") => Self::Avx2,
+            _ => Self::best_elsewhere(isa),
+        }
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn best_elsewhere(isa: Isa) -> Self {
+        if isa != Isa::Portable && std::arch::is_aarch64_feature_detected!("dotprod") {
+            Self::NeonDot
+        } else {
+            Self::Portable
+        }
+    }
+
+    #[cfg(not(target_arch = "aarch64"))]
+    fn best_elsewhere(_: Isa) -> Self {
+        Self::Portable
+    }
+}
+
+/// Sixteen columns of an instruction set.
+///
+/// # Safety
+/// Methods may be called only where the instruction set is enabled, with pointers to as many bytes as they say.
+pub(crate) trait Columns {
+    /// Sixteen i32.
+    type Ints: Copy;
+    /// Sixteen f32.
+    type Floats: Copy;
+    /// Bytes of a prepared block of Q8 and of Q4.
+    const PREPARED: [usize; 2];
+
+    /// Codes of a Q8 block, 512 bytes, as `q8` wants them, to `PREPARED[0]` bytes.
+    unsafe fn prepare_q8(codes: *const u8, to: *mut u8);
+    /// Codes of a Q4 block, 256 bytes, as `q4` wants them, to `PREPARED[1]` bytes.
+    unsafe fn prepare_q4(codes: *const u8, to: *mut u8);
+    /// For each row the exact products of its 32 codes with the sixteen columns; `sums` are the rows' code sums.
+    unsafe fn q8<const R: usize>(
+        prepared: *const u8,
+        rows: &[*const u8; R],
+        sums: &[i32; R],
+    ) -> [Self::Ints; R];
+    /// The same for codes 0..=15, minus `offset` times the row's sum.
+    unsafe fn q4<const R: usize>(
+        prepared: *const u8,
+        rows: &[*const u8; R],
+        sums: &[i32; R],
+        offset: i32,
+    ) -> [Self::Ints; R];
+
+    unsafe fn load(from: *const f32) -> Self::Floats;
+    unsafe fn store(values: Self::Floats, to: *mut f32);
+    /// Sixteen f16, widened exactly.
+    unsafe fn halves(from: *const u8) -> Self::Floats;
+    unsafe fn splat(value: f32) -> Self::Floats;
+    unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// `a * b + sum`, rounded once.
+    unsafe fn fma(sum: Self::Floats, a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// Exact: a block's product is below 2^24.
+    unsafe fn to_floats(ints: Self::Ints) -> Self::Floats;
+}

@@ -1,0 +1,156 @@
+//! NEON with the dot-product extension: four registers of four columns.
+
+use super::Columns;
+use std::arch::aarch64::*;
+use std::arch::asm;
+
+/// Four registers of four columns.
+pub(crate) struct Neon;
+
+/// `sum` plus, in each 32-bit lane, the products of four signed bytes of `a` and `b`.
+///
+/// # Safety
+/// The dot-product extension is there. (Assembler, because the intrinsic is not stable yet.)
+#[inline(always)]
+unsafe fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    // SAFETY: one instruction on registers.
+    unsafe {
+        asm!(
+            ".arch_extension dotprod",
+            "sdot {sum:v}.4s, {a:v}.16b, {b:v}.16b",
+            sum = inout(vreg) sum, a = in(vreg) a, b = in(vreg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
+/// Four f16 as f32. (Assembler, because the f16 type is not stable yet.)
+///
+/// # Safety
+/// `from` points to eight bytes.
+#[inline(always)]
+unsafe fn widen(from: *const u8) -> float32x4_t {
+    // SAFETY: one instruction on registers.
+    unsafe {
+        let halves: uint8x8_t = vld1_u8(from);
+        let floats: float32x4_t;
+        asm!(
+            "fcvtl {to:v}.4s, {from:v}.4h",
+            to = lateout(vreg) floats, from = in(vreg) halves,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+        floats
+    }
+}
+
+/// `starts` plus the products of eight groups of four codes, all below 128, with each row's.
+///
+/// # Safety
+/// As for the trait.
+// Indices, because constant loops over them are what the compiler unrolls into registers.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+unsafe fn dot<const R: usize>(
+    prepared: *const u8,
+    rows: &[*const u8; R],
+    starts: [i32; R],
+) -> [[int32x4_t; 4]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut ints = [[vdupq_n_s32(0); 4]; R];
+        for r in 0..R {
+            ints[r] = [vdupq_n_s32(starts[r]); 4];
+        }
+        for group in 0..8 {
+            let from = prepared.add(group * 64).cast::<i8>();
+            let weights = [0, 16, 32, 48].map(|at| vld1q_s8(from.add(at)));
+            for r in 0..R {
+                let four = rows[r].add(group * 4).cast::<i32>().read_unaligned();
+                let row = vreinterpretq_s8_s32(vdupq_n_s32(four));
+                for part in 0..4 {
+                    ints[r][part] = sdot(ints[r][part], weights[part], row);
+                }
+            }
+        }
+        ints
+    }
+}
+
+// SAFETY of every block below: the trait's contract.
+impl Columns for Neon {
+    type Ints = [int32x4_t; 4];
+    type Floats = [float32x4_t; 4];
+    const PREPARED: [usize; 2] = [512, 512];
+
+    #[inline(always)]
+    unsafe fn prepare_q8(codes: *const u8, to: *mut u8) {
+        unsafe { std::ptr::copy_nonoverlapping(codes, to, 512) };
+    }
+
+    #[inline(always)]
+    unsafe fn prepare_q4(codes: *const u8, to: *mut u8) {
+        unsafe {
+            let low = vdupq_n_u8(0xf);
+            for at in 0..16 {
+                let bytes = vld1q_u8(codes.add(at * 16));
+                vst1q_u8(to.add(at * 16), vandq_u8(bytes, low));
+                vst1q_u8(to.add(256 + at * 16), vshrq_n_u8::<4>(bytes));
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn q8<const R: usize>(
+        prepared: *const u8,
+        rows: &[*const u8; R],
+        _: &[i32; R],
+    ) -> [Self::Ints; R] {
+        unsafe { dot(prepared, rows, [0; R]) }
+    }
+
+    #[inline(always)]
+    unsafe fn q4<const R: usize>(
+        prepared: *const u8,
+        rows: &[*const u8; R],
+        sums: &[i32; R],
+        offset: i32,
+    ) -> [Self::Ints; R] {
+        unsafe { dot(prepared, rows, sums.map(|sum| offset.wrapping_mul(sum).wrapping_neg())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::Floats {
+        unsafe { [0, 4, 8, 12].map(|at| vld1q_f32(from.add(at))) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(values: Self::Floats, to: *mut f32) {
+        unsafe { (0..4).for_each(|part| vst1q_f32(to.add(4 * part), values[part])) };
+    }
+
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> Self::Floats {
+        unsafe { [0, 8, 16, 24].map(|at| widen(from.add(at))) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::Floats {
+        unsafe { [vdupq_n_f32(value); 4] }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { [0, 1, 2, 3].map(|part| vmulq_f32(a[part], b[part])) }
+    }
+
+    #[inline(always)]
+    unsafe fn fma(sum: Self::Floats, a: Self::Floats, b: Self::Floats) -> Self::Floats {
+        unsafe { [0, 1, 2, 3].map(|part| vfmaq_f32(sum[part], a[part], b[part])) }
+    }
+
+    #[inline(always)]
+    unsafe fn to_floats(ints: Self::Ints) -> Self::Floats {
+        unsafe { ints.map(|part| vcvtq_f32_s32(part)) }
+    }
+}
