@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use conclave_kernels::Pool;
-use conclave_model::{DtypeChoice, Manifest, ModelFolder};
+use conclave_model::{DtypeChoice, Manifest, ModelFolder, WeightDtype, WeightDtypes};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +15,13 @@ pub(crate) struct ModelOptions {
     /// What to compute in: auto (as stored), f32 or bf16.
     #[arg(long, env = "CONCLAVE_DTYPE", default_value = "auto")]
     dtype: DtypeChoice,
+    /// Form of the experts' weights in memory: auto (as stored), f32, bf16, q8 (int8, 8.5 bits a weight) or q4 (4.5
+    /// bits). All nodes and gateways of a cluster must agree.
+    #[arg(long, env = "CONCLAVE_EXPERTS_DTYPE", default_value_t)]
+    experts_dtype: WeightDtype,
+    /// The same for the trunk: attention, dense blocks and the output head. Router and embedding stay as stored.
+    #[arg(long, env = "CONCLAVE_TRUNK_DTYPE", default_value_t)]
+    trunk_dtype: WeightDtype,
     /// Threads for computing; default: one per core.
     #[arg(long, env = "CONCLAVE_THREADS")]
     threads: Option<usize>,
@@ -36,7 +43,8 @@ impl ModelOptions {
             Some(path) => path.clone(),
             None => embedded_model()?,
         };
-        Ok(ModelFolder::open(&path, self.dtype)?)
+        let weights = WeightDtypes { experts: self.experts_dtype, trunk: self.trunk_dtype };
+        Ok(ModelFolder::open(&path, self.dtype)?.with_weights(weights))
     }
 
     /// The manifest of `folder`.
@@ -59,6 +67,9 @@ impl ModelOptions {
     pub(crate) fn flags(&self, folder: &ModelFolder, manifest: &std::path::Path) -> Vec<std::ffi::OsString> {
         let mut flags = vec!["--model".into(), folder.path.clone().into()];
         flags.extend(["--dtype".into(), folder.dtype.name().into()]);
+        let WeightDtypes { experts, trunk } = folder.weights;
+        flags.extend(["--experts-dtype".into(), experts.name().into()]);
+        flags.extend(["--trunk-dtype".into(), trunk.name().into()]);
         flags.extend(["--manifest".into(), manifest.into()]);
         flags
     }

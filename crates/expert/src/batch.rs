@@ -3,7 +3,6 @@
 
 use bytes::Bytes;
 use conclave_types::{ExpertIdx, LayerIdx, ModelDigest, PlacementEpoch};
-use half::bf16;
 use std::time::Duration;
 
 use crate::ExpertError;
@@ -43,10 +42,14 @@ pub struct Rows {
 impl Rows {
     /// Rounds `values` `[count, width]` to `dtype`.
     pub fn from_f32(dtype: RowDtype, width: usize, values: &[f32]) -> Self {
-        let data: Vec<u8> = match dtype {
-            RowDtype::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            RowDtype::Bf16 => values.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect(),
-        };
+        let mut data = vec![0; values.len() * dtype.element_bytes()];
+        match dtype {
+            RowDtype::F32 => {
+                let bytes = data.as_chunks_mut::<4>().0.iter_mut();
+                bytes.zip(values).for_each(|(bytes, value)| *bytes = value.to_le_bytes());
+            }
+            RowDtype::Bf16 => conclave_kernels::to_bf16(values, &mut data),
+        }
         Self { dtype, width, count: values.len() / width, data: data.into() }
     }
 
@@ -54,11 +57,31 @@ impl Rows {
     pub fn to_f32(&self) -> Vec<f32> {
         match self.dtype {
             RowDtype::F32 => {
-                self.data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+                self.data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
             }
             RowDtype::Bf16 => {
-                self.data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+                let mut values = vec![0.0; self.data.len() / 2];
+                conclave_kernels::from_bf16(&self.data[..2 * values.len()], &mut values);
+                values
             }
+        }
+    }
+
+    /// Adds `weight` times row `row` to `out` `[width]`.
+    pub fn add_weighted(&self, row: usize, weight: f32, out: &mut [f32]) {
+        let bytes = self.width * self.dtype.element_bytes();
+        let row = &self.data[row * bytes..(row + 1) * bytes];
+        match self.dtype {
+            RowDtype::F32 => conclave_kernels::add_weighted_f32(weight, row, out),
+            RowDtype::Bf16 => conclave_kernels::add_weighted_bf16(weight, row, out),
+        }
+    }
+
+    /// Whether no value is NaN or infinite.
+    pub fn all_finite(&self) -> bool {
+        match self.dtype {
+            RowDtype::F32 => conclave_kernels::all_finite(&self.to_f32()),
+            RowDtype::Bf16 => conclave_kernels::all_finite_bf16(&self.data),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The experts of this process. Keeps true: a call is computed from the rows as they travelled, in their wire
 //! dtype, so that where an expert runs changes no bit; merged calls give each caller what it would get alone.
 
-use crate::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertOutput, Rows};
-use conclave_kernels::{Pool, all_finite};
+use crate::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertOutput, ExpertRows, Rows};
+use conclave_kernels::Pool;
 use conclave_model::{ExpertFfn, Manifest, ModelError, ModelFolder};
 use conclave_types::{Bytes, ExpertIdx, ExpertKey, ModelDigest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,10 +77,14 @@ impl LocalExperts {
         let held =
             |expert: &ExpertIdx| experts.contains_key(&ExpertKey { layer: batch.layer, expert: *expert });
         let missing: Vec<ExpertIdx> = batch.experts.iter().map(|e| e.expert).filter(|e| !held(e)).collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(ExpertError::NotHeld { layer: batch.layer, experts: missing })
+        if !missing.is_empty() {
+            return Err(ExpertError::NotHeld { layer: batch.layer, experts: missing });
+        }
+        match experts.values().next().map(|expert| expert.hidden()) {
+            Some(hidden) if hidden != batch.rows.width => {
+                Err(ExpertError::Protocol(format!("rows of {} for experts of {hidden}", batch.rows.width)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -93,57 +97,78 @@ impl LocalExperts {
         let experts = self.experts();
         let checks: Vec<Result<(), ExpertError>> =
             batches.iter().map(|batch| self.check(&experts, batch)).collect();
-        // expert -> (call, position of the expert in the call) in order of calls.
-        let mut groups: BTreeMap<ExpertKey, Vec<(usize, usize)>> = BTreeMap::new();
-        let mut inputs = Vec::with_capacity(batches.len());
-        let mut outputs: Vec<Vec<f32>> = Vec::with_capacity(batches.len());
-        for (call, batch) in batches.iter().enumerate() {
-            if checks[call].is_err() {
-                inputs.push(Vec::new());
-                outputs.push(Vec::new());
-                continue;
-            }
-            inputs.push(batch.rows.to_f32());
-            outputs.push(vec![0.0; batch.output_rows() * batch.rows.width]);
-            for (at, expert) in batch.experts.iter().enumerate() {
-                groups
-                    .entry(ExpertKey { layer: batch.layer, expert: expert.expert })
-                    .or_default()
-                    .push((call, at));
+        // expert -> the calls that want it, each with the first of its answer rows, in order of calls.
+        let mut wanted: BTreeMap<ExpertKey, Vec<Wanted<'_>>> = BTreeMap::new();
+        let mut inputs: Vec<f32> = Vec::new();
+        let hidden = batches.iter().zip(&checks).find(|(_, check)| check.is_ok()).map(|(b, _)| b.rows.width);
+        for (call, batch) in batches.iter().enumerate().filter(|(call, _)| checks[*call].is_ok()) {
+            let first_input = inputs.len() / batch.rows.width;
+            inputs.extend(batch.rows.to_f32());
+            let mut first_answer = 0;
+            for ExpertRows { expert, rows } in &batch.experts {
+                let key = ExpertKey { layer: batch.layer, expert: *expert };
+                wanted.entry(key).or_default().push(Wanted { call, first_input, first_answer, rows });
+                first_answer += rows.len();
             }
         }
-        for (key, members) in groups {
-            let mut rows = Vec::new();
-            for (call, at) in &members {
-                let width = batches[*call].rows.width;
-                for row in &batches[*call].experts[*at].rows {
-                    rows.extend_from_slice(
-                        &inputs[*call][*row as usize * width..(*row as usize + 1) * width],
-                    );
-                }
-            }
-            let answers = experts[&key].run(&rows, &self.pool);
-            let mut taken = 0;
-            for (call, at) in members {
-                let batch = batches[call];
-                let before: usize = batch.experts[..at].iter().map(|expert| expert.rows.len()).sum();
-                let len = batch.experts[at].rows.len() * batch.rows.width;
-                let to = before * batch.rows.width;
-                outputs[call][to..to + len].copy_from_slice(&answers[taken..taken + len]);
-                taken += len;
-            }
-        }
+        let rows: Vec<Vec<u32>> =
+            wanted.values().map(|calls| calls.iter().flat_map(Wanted::input_rows).collect()).collect();
+        let groups: Vec<(&ExpertFfn, &[u32])> =
+            wanted.keys().zip(&rows).map(|(key, rows)| (&*experts[key], rows.as_slice())).collect();
+        let hidden = hidden.unwrap_or(0);
+        let answers = ExpertFfn::run_grouped(&groups, &inputs, hidden, &self.pool);
+        // A lone call gets its answers in the order in which they are computed.
+        let mut outputs: Vec<Vec<f32>> = match batches {
+            [_] => vec![answers],
+            _ => sorted_by_call(batches, &wanted, &answers, hidden),
+        };
         let compute_us = started.elapsed().as_micros().min(u128::from(u32::MAX)) as u32;
-        let finish = |((batch, check), output): ((&&ExpertBatch, Result<(), ExpertError>), Vec<f32>)| {
+        let finish = |((batch, check), output): ((&&ExpertBatch, Result<(), ExpertError>), &mut Vec<f32>)| {
             check?;
-            if !all_finite(&output) {
+            let rows = Rows::from_f32(batch.rows.dtype, batch.rows.width, output);
+            if !rows.all_finite() {
                 return Err(ExpertError::Failed(format!("layer {} gave NaN or infinity", batch.layer)));
             }
-            let rows = Rows::from_f32(batch.rows.dtype, batch.rows.width, &output);
             Ok(ExpertOutput { rows, queue_us: 0, compute_us })
         };
-        batches.iter().zip(checks).zip(outputs).map(finish).collect()
+        batches.iter().zip(checks).zip(&mut outputs).map(finish).collect()
     }
+}
+
+/// One call's rows for one expert.
+struct Wanted<'a> {
+    call: usize,
+    /// Where the call's rows begin among all inputs.
+    first_input: usize,
+    /// Where these rows' answers begin in the call's output.
+    first_answer: usize,
+    /// Indices into the call's rows.
+    rows: &'a [u32],
+}
+
+impl Wanted<'_> {
+    fn input_rows(&self) -> impl Iterator<Item = u32> + '_ {
+        self.rows.iter().map(|row| row + self.first_input as u32)
+    }
+}
+
+/// Deals `answers`, which lie expert by expert, to the calls that wanted them.
+fn sorted_by_call(
+    batches: &[&ExpertBatch],
+    wanted: &BTreeMap<ExpertKey, Vec<Wanted<'_>>>,
+    answers: &[f32],
+    hidden: usize,
+) -> Vec<Vec<f32>> {
+    let mut outputs: Vec<Vec<f32>> =
+        batches.iter().map(|batch| vec![0.0; batch.output_rows() * hidden]).collect();
+    let mut taken = 0;
+    for part in wanted.values().flatten() {
+        let len = part.rows.len() * hidden;
+        let to = part.first_answer * hidden;
+        outputs[part.call][to..to + len].copy_from_slice(&answers[taken..taken + len]);
+        taken += len;
+    }
+    outputs
 }
 
 impl ExpertBackend for LocalExperts {

@@ -23,7 +23,7 @@ mod vector;
 /// change of an order of summation.
 pub const NUMERICS: &str = "lanes16-v1";
 
-pub use convert::{all_finite, from_bf16, to_bf16};
+pub use convert::{add_weighted_bf16, add_weighted_f32, all_finite, all_finite_bf16, from_bf16, to_bf16};
 pub use isa::Isa;
 pub use matmul::{matmul, matmul_on};
 pub use matrix::{Matrix, Storage};

@@ -3,8 +3,9 @@
 //! Keeps true: written from the textbook, operation by operation, so that the fast kernels have something
 //! independent to be compared with. Weights are widened to f32. Knows no tricks.
 
-use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence};
+use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence, WeightDtype};
 use candle_core::{D, Device, Tensor};
+use conclave_kernels::quant::BLOCK;
 
 /// candle-core on one device.
 pub struct CandleCompute {
@@ -18,6 +19,31 @@ pub struct Kv {
     block_size: usize,
     kv_heads: usize,
     head_dim: usize,
+}
+
+/// A weight matrix `[rows, cols]` in f32, of quantised weights the values they stand for.
+pub struct Weights {
+    values: Tensor,
+    quantized: bool,
+}
+
+impl Weights {
+    /// `x wᵀ`; rows that meet quantised weights are rounded first, as the kernels round them.
+    fn product(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let weights = self.values.t()?;
+        if self.quantized { round_to_int8(x)?.matmul(&weights) } else { x.matmul(&weights) }
+    }
+}
+
+/// Each block of 32 values as integers up to ±127 times one scale.
+fn round_to_int8(x: &Tensor) -> candle_core::Result<Tensor> {
+    let (rows, cols) = x.dims2()?;
+    let blocks = cols.div_ceil(BLOCK);
+    let padded = x.pad_with_zeros(D::Minus1, 0, blocks * BLOCK - cols)?.reshape((rows, blocks, BLOCK))?;
+    // A block of zeros stays so, whatever it is divided by.
+    let scale = (padded.abs()?.max_keepdim(D::Minus1)? / 127.0)?.maximum(1e-30)?;
+    let rounded = padded.broadcast_div(&scale)?.round()?.broadcast_mul(&scale)?;
+    rounded.reshape((rows, blocks * BLOCK))?.narrow(D::Minus1, 0, cols)?.contiguous()
 }
 
 impl From<candle_core::Error> for ComputeError {
@@ -43,7 +69,7 @@ impl CandleCompute {
 }
 
 impl Compute for CandleCompute {
-    type Matrix = Tensor;
+    type Matrix = Weights;
     type Vector = Tensor;
     type Act = Tensor;
     type Kv = Kv;
@@ -53,11 +79,12 @@ impl Compute for CandleCompute {
         folder: &ModelFolder,
         tensor: &str,
         [rows, cols]: [usize; 2],
-    ) -> Result<Tensor, ModelError> {
-        let matrix = folder.files.matrix(tensor, [rows, cols], folder.dtype)?;
+        dtype: WeightDtype,
+    ) -> Result<Weights, ModelError> {
+        let matrix = folder.matrix(tensor, [rows, cols], dtype)?;
         let mut values = vec![0.0; rows * cols];
         values.chunks_exact_mut(cols).enumerate().for_each(|(row, out)| matrix.row_f32(row, out));
-        Ok(self.tensor(values, &[rows, cols])?)
+        Ok(Weights { values: self.tensor(values, &[rows, cols])?, quantized: matrix.packed().is_some() })
     }
 
     fn vector(&self, folder: &ModelFolder, tensor: &str, len: usize) -> Result<Tensor, ModelError> {
@@ -82,12 +109,12 @@ impl Compute for CandleCompute {
         Ok(Kv { layers, block_size, kv_heads, head_dim })
     }
 
-    fn embed(&self, table: &Tensor, ids: &[u32]) -> Result<Tensor, ComputeError> {
-        Ok(table.index_select(&self.ids(ids.to_vec())?, 0)?)
+    fn embed(&self, table: &Weights, ids: &[u32]) -> Result<Tensor, ComputeError> {
+        Ok(table.values.index_select(&self.ids(ids.to_vec())?, 0)?)
     }
 
-    fn linear(&self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ComputeError> {
-        let y = x.matmul(&w.t()?)?;
+    fn linear(&self, x: &Tensor, w: &Weights, bias: Option<&Tensor>) -> Result<Tensor, ComputeError> {
+        let y = w.product(x)?;
         Ok(match bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
@@ -189,10 +216,16 @@ impl Compute for CandleCompute {
         Ok((x + y)?)
     }
 
-    fn swiglu(&self, x: &Tensor, gate: &Tensor, up: &Tensor, down: &Tensor) -> Result<Tensor, ComputeError> {
-        let gated = x.matmul(&gate.t()?)?.silu()?;
-        let upped = x.matmul(&up.t()?)?;
-        Ok((gated * upped)?.matmul(&down.t()?)?)
+    fn swiglu(
+        &self,
+        x: &Tensor,
+        gate: &Weights,
+        up: &Weights,
+        down: &Weights,
+    ) -> Result<Tensor, ComputeError> {
+        let gated = gate.product(x)?.silu()?;
+        let upped = up.product(x)?;
+        Ok(down.product(&(gated * upped)?)?)
     }
 
     fn select(&self, x: &Tensor, rows: &[usize]) -> Result<Tensor, ComputeError> {

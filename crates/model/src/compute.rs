@@ -2,7 +2,7 @@
 //!
 //! Two implementations: `CpuCompute` (our kernels) and `CandleCompute` (candle-core: readable, any device).
 
-use crate::{ModelError, ModelFolder, StepSequence};
+use crate::{ModelError, ModelFolder, StepSequence, WeightDtype};
 
 /// A failure of a compute backend, such as a device out of memory.
 #[derive(Debug, thiserror::Error)]
@@ -20,12 +20,13 @@ pub trait Compute: Send + Sync + Sized + 'static {
     /// Keys and values of all layers, paged.
     type Kv: Send;
 
-    /// Loads `tensor` of shape `[rows, cols]`.
+    /// Loads `tensor` of shape `[rows, cols]` in the form `dtype`.
     fn matrix(
         &self,
         folder: &ModelFolder,
         tensor: &str,
         shape: [usize; 2],
+        dtype: WeightDtype,
     ) -> Result<Self::Matrix, ModelError>;
     /// Loads `tensor` of shape `[len]`.
     fn vector(&self, folder: &ModelFolder, tensor: &str, len: usize) -> Result<Self::Vector, ModelError>;

@@ -1,6 +1,6 @@
 //! `Compute` on our own kernels. Keeps true: the kernels' exactness; adds nothing of its own.
 
-use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence};
+use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence, WeightDtype};
 use conclave_kernels::attention::{KvLayer, SequenceRows, attend};
 use conclave_kernels::{Matrix, Pool, RopeTable, ffn, matmul, rms_norm};
 use std::sync::Arc;
@@ -42,8 +42,14 @@ impl Compute for CpuCompute {
     type Act = Act;
     type Kv = Kv;
 
-    fn matrix(&self, folder: &ModelFolder, tensor: &str, shape: [usize; 2]) -> Result<Matrix, ModelError> {
-        folder.files.matrix(tensor, shape, folder.dtype)
+    fn matrix(
+        &self,
+        folder: &ModelFolder,
+        tensor: &str,
+        shape: [usize; 2],
+        dtype: WeightDtype,
+    ) -> Result<Matrix, ModelError> {
+        folder.matrix(tensor, shape, dtype)
     }
 
     fn vector(&self, folder: &ModelFolder, tensor: &str, len: usize) -> Result<Vec<f32>, ModelError> {

@@ -1,7 +1,9 @@
-//! One expert's weights and its computation. Keeps true: a row's result depends on that row alone.
+//! The experts' weights and their computation, one or many at once. Keeps true: a row's result depends on that row
+//! and its expert alone.
 
 use crate::{Manifest, ModelError, ModelFolder};
-use conclave_kernels::{Matrix, Pool, ffn};
+use conclave_kernels::ffn::{ExpertGroup, grouped_swiglu};
+use conclave_kernels::{Matrix, Pool};
 use conclave_types::{Bytes, ExpertKey};
 
 /// The gated feed-forward block of one expert.
@@ -19,8 +21,13 @@ impl ExpertFfn {
         for name in &names {
             manifest.verify(folder, name)?;
         }
-        let load = |part: usize| folder.files.matrix(&names[part], shapes[part], folder.dtype);
+        let load = |part: usize| folder.matrix(&names[part], shapes[part], folder.weights.experts);
         Ok(Self { gate: load(0)?, up: load(1)?, down: load(2)? })
+    }
+
+    /// Width of the rows that it takes and gives.
+    pub fn hidden(&self) -> usize {
+        self.gate.cols()
     }
 
     /// Bytes of the weights in memory.
@@ -30,8 +37,25 @@ impl ExpertFfn {
 
     /// `x` `[rows, hidden]` to `[rows, hidden]`.
     pub fn run(&self, x: &[f32], pool: &Pool) -> Vec<f32> {
-        let mut out = vec![0.0; x.len()];
-        ffn::swiglu(x, &self.gate, &self.up, &self.down, &mut out, pool);
+        let rows: Vec<u32> = (0..(x.len() / self.gate.cols()) as u32).collect();
+        Self::run_grouped(&[(self, &rows)], x, self.gate.cols(), pool)
+    }
+
+    /// For each expert in order, for each of its rows in order, its answer: `[sum of rows, hidden]`. `x` is
+    /// `[any, hidden]`. Every expert's weights are read once.
+    pub fn run_grouped(groups: &[(&Self, &[u32])], x: &[f32], hidden: usize, pool: &Pool) -> Vec<f32> {
+        let groups: Vec<ExpertGroup<'_>> = groups
+            .iter()
+            .map(|(expert, rows)| ExpertGroup {
+                gate: &expert.gate,
+                up: &expert.up,
+                down: &expert.down,
+                rows,
+            })
+            .collect();
+        let total: usize = groups.iter().map(|group| group.rows.len()).sum();
+        let mut out = vec![0.0; total * hidden];
+        grouped_swiglu(x, hidden, &groups, &mut out, pool);
         out
     }
 }

@@ -18,6 +18,8 @@ pub struct ModelFolder {
     pub dtype: NumericDtype,
     /// generation_config.json, or empty.
     pub generation: Map<String, Value>,
+    /// In what forms matrices are kept; see [`Self::with_weights`].
+    pub weights: crate::WeightDtypes,
     pub(crate) config_digest: Digest,
 }
 
@@ -52,7 +54,15 @@ impl ModelFolder {
         let mut described = spec.clone();
         described.eos.clear();
         let config_digest = Digest::of(format!("{described:?}").as_bytes());
-        Ok(Self { path: path.to_owned(), spec, files, dtype, generation, config_digest })
+        Ok(Self {
+            path: path.to_owned(),
+            spec,
+            files,
+            dtype,
+            generation,
+            weights: crate::WeightDtypes::default(),
+            config_digest,
+        })
     }
 
     /// The model's name: the folder's.

@@ -18,6 +18,7 @@ mod route;
 mod sample;
 mod spec;
 mod trunk;
+mod weights;
 
 pub use candle::CandleCompute;
 pub use compute::{Compute, ComputeError};
@@ -27,7 +28,8 @@ pub use expert_ffn::ExpertFfn;
 pub use folder::ModelFolder;
 pub use formats::safetensors::{StoredDtype, WeightFiles};
 pub use manifest::Manifest;
-pub use route::{RouteError, Routing, combine, route};
+pub use route::{RouteError, Routing, combine, combine_with, route};
 pub use sample::{Sampled, SamplingParams, TokenLogprob, log_softmax, sample};
 pub use spec::{DtypeChoice, ExpertNames, ModelSpec, NumericDtype, QkNorm, RouterRule};
 pub use trunk::{FeedForward, StepSequence, Trunk, TrunkError};
+pub use weights::{WeightDtype, WeightDtypes};

@@ -1,6 +1,6 @@
 //! The manifest: the digest of every tensor, so that each role verifies exactly what it loads.
 
-use crate::{ModelError, ModelFolder};
+use crate::{ModelError, ModelFolder, WeightDtype, WeightDtypes};
 use conclave_types::{Digest, ModelDigest};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ impl Manifest {
     /// compute the same function.
     pub fn model_digest(&self, folder: &ModelFolder) -> ModelDigest {
         let mut text = format!("conclave model 1\n{}\n{}\n", folder.dtype.name(), self.config);
+        let WeightDtypes { experts, trunk } = folder.weights;
+        if (experts, trunk) != (WeightDtype::AsStored, WeightDtype::AsStored) {
+            text.push_str(&format!("experts {experts}, trunk {trunk}\n"));
+        }
         for (name, digest) in &self.tensors {
             text.push_str(&format!("{name} {digest}\n"));
         }

@@ -59,12 +59,23 @@ pub fn route(
 ///
 /// Returns `[rows, width]`.
 pub fn combine<'a>(routing: &Routing, width: usize, answer: impl Fn(usize, usize) -> &'a [f32]) -> Vec<f32> {
+    combine_with(routing, width, |row, k, weight, out| {
+        out.iter_mut().zip(answer(row, k)).for_each(|(out, value)| *out += weight * value);
+    })
+}
+
+/// [`combine`] for answers in any form: `add(row, k, weight, out)` adds `weight` times the answer of the k-th expert
+/// of `row` to `out` `[width]`.
+pub fn combine_with(
+    routing: &Routing,
+    width: usize,
+    add: impl Fn(usize, usize, f32, &mut [f32]),
+) -> Vec<f32> {
     let mut out = vec![0.0; routing.rows() * width];
     for (row, out) in out.chunks_exact_mut(width).enumerate() {
         // In router order, not in order of arrival: f32 addition is not associative and goldens compare bits.
         for k in 0..routing.top_k {
-            let weight = routing.weights[row * routing.top_k + k];
-            out.iter_mut().zip(answer(row, k)).for_each(|(out, value)| *out += weight * value);
+            add(row, k, routing.weights[row * routing.top_k + k], out);
         }
     }
     out

@@ -3,7 +3,10 @@
 //! Keeps true: one code for all families; what differs is in `ModelSpec`. A caller walks the layers: `embed`,
 //! then per layer `attend` and `feed_forward`, then `logits`. Does not know who computes the experts.
 
-use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, QkNorm, RouteError, Routing, route};
+use crate::{
+    Compute, ComputeError, ModelError, ModelFolder, ModelSpec, QkNorm, RouteError, Routing, WeightDtype,
+    route,
+};
 
 /// The rows of one sequence in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +76,11 @@ impl<C: Compute> Trunk<C> {
     /// Loads every tensor but the experts'.
     pub fn load(compute: C, folder: &ModelFolder) -> Result<Self, ModelError> {
         let spec = folder.spec.clone();
-        let matrix = |name: &str, rows, cols| compute.matrix(folder, name, [rows, cols]);
+        let dtype = folder.weights.trunk;
+        let matrix = |name: &str, rows, cols| compute.matrix(folder, name, [rows, cols], dtype);
+        // What is looked up or decides who computes is not quantised.
+        let plain =
+            |name: &str, rows, cols| compute.matrix(folder, name, [rows, cols], WeightDtype::AsStored);
         let vector = |name: &str, len| compute.vector(folder, name, len);
         let (q_width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
         let load_layer = |index: usize| -> Result<Layer<C>, ModelError> {
@@ -105,7 +112,7 @@ impl<C: Compute> Trunk<C> {
                 }
             } else {
                 let name = format!("{at}.{}.gate.weight", spec.names.block);
-                Block::Sparse { router: matrix(&name, spec.experts, spec.hidden)? }
+                Block::Sparse { router: plain(&name, spec.experts, spec.hidden)? }
             };
             Ok(Layer {
                 attention: Attention {
@@ -123,9 +130,12 @@ impl<C: Compute> Trunk<C> {
             })
         };
         let layers = (0..spec.layers).map(load_layer).collect::<Result<_, _>>()?;
-        let embedding = matrix("model.embed_tokens.weight", spec.vocab, spec.hidden)?;
+        let embedding = plain("model.embed_tokens.weight", spec.vocab, spec.hidden)?;
         let norm = vector("model.norm.weight", spec.hidden)?;
-        let head = (!spec.tied).then(|| matrix("lm_head.weight", spec.vocab, spec.hidden)).transpose()?;
+        let head_name = if spec.tied { "model.embed_tokens.weight" } else { "lm_head.weight" };
+        // A tied head is the embedding itself, unless the two are kept in different forms.
+        let own_head = !spec.tied || dtype != WeightDtype::AsStored;
+        let head = own_head.then(|| matrix(head_name, spec.vocab, spec.hidden)).transpose()?;
         Ok(Self { compute, spec, embedding, layers, norm, head })
     }
 

@@ -5,7 +5,7 @@ use candle_core::Device;
 use conclave_kernels::Pool;
 use conclave_model::{
     CandleCompute, Compute, CpuCompute, DtypeChoice, ExpertFfn, FeedForward, Manifest, ModelFolder,
-    StepSequence, Trunk, combine,
+    StepSequence, Trunk, WeightDtype, WeightDtypes, combine,
 };
 use conclave_types::ExpertKey;
 use std::collections::BTreeMap;
@@ -145,9 +145,39 @@ fn every_golden_holds_on_candle() {
 }
 
 #[test]
+fn quantised_trunks_agree_with_candle_on_the_rounded_values() {
+    for (trunk, bound) in [(WeightDtype::Q8, 0.02), (WeightDtype::Q4, 0.02)] {
+        for case in goldens() {
+            let mut golden = read(&case);
+            golden.folder = golden.folder.with_weights(WeightDtypes { trunk, ..WeightDtypes::default() });
+            let at = [StepSequence { start: 0, len: golden.prompt.len(), block_table: blocks(3) }];
+            let ours = Model::load(&golden.folder, cpu(&golden.folder, 1)).step(&golden.prompt, &at);
+            let candle = CandleCompute::new(&golden.folder.spec, Device::Cpu);
+            let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &at);
+            let largest = theirs.iter().fold(0.0_f32, |max, logit| max.max(logit.abs()));
+            let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
+            // A value at the border of two codes may fall to either side, and then everything after it moves a little.
+            let mean = off.sum::<f32>() / ours.len() as f32;
+            assert!(mean <= bound * largest, "{case:?} {trunk}: off by {mean} of {largest} in the mean");
+        }
+    }
+}
+
+/// The forms of weights that the exactness tests run on.
+fn forms() -> [WeightDtypes; 3] {
+    let form = |experts, trunk| WeightDtypes { experts, trunk };
+    [
+        form(WeightDtype::AsStored, WeightDtype::AsStored),
+        form(WeightDtype::Q8, WeightDtype::Q8),
+        form(WeightDtype::Q4, WeightDtype::Q8),
+    ]
+}
+
+#[test]
 fn logits_do_not_depend_on_chunks_batch_mates_blocks_or_threads() {
-    for case in goldens() {
-        let golden = read(&case);
+    for (case, form) in goldens().into_iter().flat_map(|case| forms().map(|form| (case.clone(), form))) {
+        let mut golden = read(&case);
+        golden.folder = golden.folder.with_weights(form);
         let (prompt, vocab) = (&golden.prompt, golden.folder.spec.vocab);
         let mut whole = Model::load(&golden.folder, cpu(&golden.folder, 1));
         let all = [StepSequence { start: 0, len: prompt.len(), block_table: blocks(0) }];

@@ -10,7 +10,7 @@ use health::Health;
 pub use split::{NodeBatch, NodeLoads, split};
 
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertRows, Lane, RowDtype, Rows};
-use conclave_model::{Routing, combine};
+use conclave_model::{Routing, combine_with};
 use conclave_types::{ExpertIdx, ExpertKey, LayerIdx, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +91,9 @@ impl Dispatcher {
         routing: &Routing,
     ) -> Result<Vec<f32>, DispatchError> {
         let mut homes = self.homes();
-        let mut answers: Vec<Option<Vec<f32>>> = vec![None; routing.experts.len()];
+        // For each pair the reply that holds its answer, and which row of it.
+        let mut answers: Vec<Option<(usize, usize)>> = vec![None; routing.experts.len()];
+        let mut replies: Vec<Rows> = Vec::new();
         let started = Instant::now();
         let mut deadline = self.health.deadline(lane);
         // Nodes that failed this layer, those of them that may only have been slow, and those that failed lately.
@@ -143,16 +145,17 @@ impl Dispatcher {
                 call.traceparent = conclave_telemetry::traceparent(&span);
                 homes.backends[&batch.node].run(call).instrument(span)
             });
-            let replies = join_all(calls).await;
-            for (batch, reply) in batches.iter().zip(replies) {
+            let replied = join_all(calls).await;
+            for (batch, reply) in batches.iter().zip(replied) {
                 let node = batch.node;
-                match reply.and_then(|output| check(&output.rows, batch, hidden)) {
-                    Ok(values) => {
+                match reply.and_then(|output| check(output.rows, batch, hidden)) {
+                    Ok(rows) => {
                         self.health.answered(node, lane, asked.elapsed());
                         let pairs = batch.experts.iter().flat_map(|(_, pairs)| pairs);
-                        for (pair, row) in pairs.zip(values.chunks_exact(hidden)) {
-                            answers[*pair] = Some(row.to_vec());
+                        for (row, pair) in pairs.enumerate() {
+                            answers[*pair] = Some((replies.len(), row));
                         }
+                        replies.push(rows);
                     }
                     Err(error) => {
                         match &error {
@@ -175,8 +178,10 @@ impl Dispatcher {
                 }
             }
         }
-        Ok(combine(routing, hidden, |row, k| {
-            answers[row * routing.top_k + k].as_deref().expect("the loop ends when every pair is answered")
+        Ok(combine_with(routing, hidden, |row, k, weight, out| {
+            let answer = answers[row * routing.top_k + k];
+            let (reply, row) = answer.expect("the loop ends when every pair is answered");
+            replies[reply].add_weighted(row, weight, out);
         }))
     }
 
@@ -220,24 +225,20 @@ impl Dispatcher {
 }
 
 /// Accepts an answer only if it has the right shape and every value is finite.
-fn check(rows: &Rows, batch: &NodeBatch, hidden: usize) -> Result<Vec<f32>, ExpertError> {
+fn check(rows: Rows, batch: &NodeBatch, hidden: usize) -> Result<Rows, ExpertError> {
     let expected: usize = batch.experts.iter().map(|(_, pairs)| pairs.len()).sum();
     if rows.width != hidden || rows.count != expected {
         let why = format!("{} rows of {} instead of {expected} of {hidden}", rows.count, rows.width);
         return Err(ExpertError::Protocol(why));
     }
-    let values = rows.to_f32();
-    if values.len() != expected * hidden {
-        return Err(ExpertError::Protocol(format!(
-            "{} values instead of {}",
-            values.len(),
-            expected * hidden
-        )));
+    let bytes = expected * hidden * rows.dtype.element_bytes();
+    if rows.data.len() != bytes {
+        return Err(ExpertError::Protocol(format!("{} bytes instead of {bytes}", rows.data.len())));
     }
-    if !conclave_kernels::all_finite(&values) {
+    if !rows.all_finite() {
         return Err(ExpertError::Failed("the answer holds NaN or infinity".to_owned()));
     }
-    Ok(values)
+    Ok(rows)
 }
 
 /// A placement in which `node` holds everything: one process.
