@@ -12,6 +12,7 @@ pub mod text;
 
 pub use cluster::{ClusterFeed, ClusterOptions};
 pub use conclave_control_rpc::ClusterToken;
+pub use engine::{Forward, ForwardError};
 pub use options::{GatewayOptions, Problem};
 
 use api::{ApiState, Defaults};

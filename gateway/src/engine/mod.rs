@@ -3,7 +3,10 @@
 //! Keeps true: what a request gets depends on its own tokens, parameters and seed alone; a request whose
 //! reader is gone stops within one step. Does not know text, HTTP or connections.
 
+mod forward;
 mod step;
+
+pub use forward::{Forward, ForwardError};
 
 use crate::dispatch::Dispatcher;
 use conclave_model::{Compute, Sampled, SamplingParams, Trunk};
@@ -118,11 +121,8 @@ impl Running {
 }
 
 struct Engine<C: Compute> {
-    trunk: Trunk<C>,
-    kv: C::Kv,
+    forward: Forward<C>,
     scheduler: Scheduler,
-    dispatcher: Arc<Dispatcher>,
-    runtime: tokio::runtime::Handle,
     running: BTreeMap<RequestId, Running>,
     next_id: u64,
     stats: Arc<Mutex<Stats>>,
@@ -138,13 +138,13 @@ pub(crate) fn start<C: Compute>(
     dispatcher: Arc<Dispatcher>,
     runtime: tokio::runtime::Handle,
 ) -> Result<(EngineHandle, std::thread::JoinHandle<()>), conclave_model::ComputeError> {
-    let kv = trunk.kv(options.blocks as usize, options.block_size as usize)?;
+    let (blocks, block_size) = (options.blocks as usize, options.block_size as usize);
+    let forward = Forward::new(trunk, blocks, block_size, dispatcher, runtime)?;
     let (inbox, messages) = channel();
     let scheduler = Scheduler::new(options);
     let stats = Arc::new(Mutex::new(scheduler.stats()));
     let handle = EngineHandle { inbox, stats: stats.clone() };
-    let engine =
-        Engine { trunk, kv, scheduler, dispatcher, runtime, running: BTreeMap::new(), next_id: 1, stats };
+    let engine = Engine { forward, scheduler, running: BTreeMap::new(), next_id: 1, stats };
     let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run(messages));
     Ok((handle, thread.expect("the operating system gives a thread at start")))
 }

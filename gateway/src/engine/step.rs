@@ -1,13 +1,12 @@
-//! One forward step: plan, layers, sampling, commit.
+//! One step: plan, forward pass, sampling, commit.
 
-use super::{Engine, EngineError, EngineEvent};
+use super::forward::ForwardError;
+use super::{Engine, EngineError, EngineEvent, Running};
 use crate::dispatch::DispatchError;
 use conclave_expert::Lane;
-use conclave_model::{
-    Compute, ComputeError, FeedForward, Routing, Sampled, StepSequence, TrunkError, sample,
-};
-use conclave_scheduler::{Event, SampledToken, StepOutcome, StepPlan};
-use conclave_types::{ErrorCode, LayerIdx, RequestId};
+use conclave_model::{Compute, Sampled, StepSequence, sample};
+use conclave_scheduler::{Event, SampledToken, Slice, StepOutcome, StepPlan};
+use conclave_types::{ErrorCode, RequestId};
 use std::time::Instant;
 
 /// Why a step gave nothing, and who cannot go on.
@@ -55,11 +54,11 @@ impl<C: Compute> Engine<C> {
         };
         metrics::histogram!("conclave_step_seconds").record(started.elapsed().as_secs_f64());
         metrics::counter!("conclave_step_tokens_total").increment(u64::from(plan.tokens()));
+        metrics::counter!("conclave_generated_tokens_total").increment(sampled.len() as u64);
         let mut gone = Vec::new();
         for (id, token) in sampled {
             let Some(running) = self.running.get_mut(&id) else { continue };
             running.answer.push(token.token);
-            metrics::counter!("conclave_generated_tokens_total").increment(1);
             if running.events.send(EngineEvent::Token(token)).is_err() {
                 gone.push(id);
             }
@@ -78,78 +77,35 @@ impl<C: Compute> Engine<C> {
 
     /// Runs the plan's rows through every layer and samples; a token for each slice that samples.
     fn forward(&mut self, plan: &StepPlan) -> Result<Vec<(RequestId, Sampled)>, StepFailure> {
-        let all = || plan.slices.iter().map(|slice| slice.id).collect::<Vec<_>>();
-        let internal = |error: String| StepFailure {
-            ended: all(),
-            error: EngineError { code: ErrorCode::Internal, message: error },
-        };
-        let compute = |error: ComputeError| internal(error.to_string());
         let mut tokens = Vec::with_capacity(plan.tokens() as usize);
         let mut sequences = Vec::with_capacity(plan.slices.len());
+        let mut last_rows = Vec::with_capacity(plan.slices.len());
         for slice in &plan.slices {
             let running = &self.running[&slice.id];
             let (start, len) = (slice.start as usize, slice.len as usize);
             tokens.extend((start..start + len).map(|at| running.token(at).0));
             let block_table = slice.block_table.iter().map(|block| block.0).collect();
             sequences.push(StepSequence { start, len, block_table });
-        }
-        let lane = if plan.is_prefill() { Lane::Prefill } else { Lane::Decode };
-        let hidden = self.trunk.spec().hidden;
-        let mut x = self.trunk.embed(&tokens).map_err(compute)?;
-        for layer in 0..self.trunk.spec().layers {
-            x = self.trunk.attend(layer, x, &mut self.kv, &sequences).map_err(compute)?;
-            x = match self.trunk.feed_forward(layer, x) {
-                Ok(FeedForward::Dense(x)) => x,
-                Ok(FeedForward::Sparse { residual, rows, routing }) => {
-                    let index = LayerIdx(layer as u32);
-                    let call = self.dispatcher.run_layer(index, lane, hidden, &rows, &routing);
-                    let combined =
-                        self.runtime.block_on(call).map_err(|error| unavailable(plan, &routing, error))?;
-                    self.trunk.add(residual, combined).map_err(compute)?
-                }
-                Err(TrunkError::Route(error)) => {
-                    let ended = vec![row_owner(plan, error.row)];
-                    let error = EngineError { code: ErrorCode::Internal, message: error.to_string() };
-                    return Err(StepFailure { ended, error });
-                }
-                Err(TrunkError::Compute(error)) => return Err(compute(error)),
-            };
-        }
-        self.sample(plan, &x).map_err(compute)
-    }
-
-    fn sample(&self, plan: &StepPlan, x: &C::Act) -> Result<Vec<(RequestId, Sampled)>, ComputeError> {
-        let mut last_rows = Vec::new();
-        let mut row = 0;
-        for slice in &plan.slices {
-            row += slice.len as usize;
             if slice.samples {
-                last_rows.push(row - 1);
+                last_rows.push(tokens.len() - 1);
             }
         }
+        let lane = if plan.is_prefill() { Lane::Prefill } else { Lane::Decode };
+        let x = self.forward.run(&tokens, &sequences, lane).map_err(|error| failure(plan, error))?;
         if last_rows.is_empty() {
             return Ok(Vec::new());
         }
-        let logits = self.trunk.logits(x, &last_rows)?;
-        let vocab = self.trunk.spec().vocab;
+        let logits = self.forward.logits(&x, &last_rows).map_err(|error| failure(plan, error.into()))?;
         let sampling = plan.slices.iter().filter(|slice| slice.samples);
-        Ok(sampling
-            .zip(logits.chunks_exact(vocab))
-            .map(|(slice, logits)| {
-                let running = &self.running[&slice.id];
-                let request = &running.request;
-                let position = u64::from(slice.start + slice.len);
-                let sampled = sample(
-                    logits,
-                    &request.sampling,
-                    &request.prompt,
-                    &running.answer,
-                    position,
-                    request.logprobs,
-                );
-                (slice.id, sampled)
-            })
-            .collect())
+        let rows = logits.chunks_exact(self.forward.spec().vocab);
+        Ok(sampling.zip(rows).map(|(slice, logits)| (slice.id, self.sample(slice, logits))).collect())
+    }
+
+    /// The token after `slice`, whose last row has these logits.
+    fn sample(&self, slice: &Slice, logits: &[f32]) -> Sampled {
+        let Running { request, answer, .. } = &self.running[&slice.id];
+        let position = u64::from(slice.start + slice.len);
+        sample(logits, &request.sampling, &request.prompt, answer, position, request.logprobs)
     }
 }
 
@@ -163,17 +119,22 @@ fn row_owner(plan: &StepPlan, row: usize) -> RequestId {
     owner.expect("a row of the step belongs to a slice").id
 }
 
-/// Ends the sequences that need an expert without a live home; the others are tried again.
-fn unavailable(plan: &StepPlan, routing: &Routing, error: DispatchError) -> StepFailure {
-    let DispatchError::NoReplica { experts, .. } = &error;
-    let needs = |row: &usize| {
-        routing.experts[row * routing.top_k..(row + 1) * routing.top_k].iter().any(|e| experts.contains(e))
+/// Which sequences end with `error`; the others are tried again.
+fn failure(plan: &StepPlan, error: ForwardError) -> StepFailure {
+    let message = error.to_string();
+    let (code, ended) = match error {
+        ForwardError::Compute(_) => (ErrorCode::Internal, plan.slices.iter().map(|slice| slice.id).collect()),
+        ForwardError::Route(error) => (ErrorCode::Internal, vec![row_owner(plan, error.row)]),
+        ForwardError::Unavailable { error: DispatchError::NoReplica { experts, .. }, routing } => {
+            let needs = |row: &usize| {
+                let chosen = &routing.experts[row * routing.top_k..(row + 1) * routing.top_k];
+                chosen.iter().any(|expert| experts.contains(expert))
+            };
+            let mut ended: Vec<RequestId> =
+                (0..routing.rows()).filter(needs).map(|row| row_owner(plan, row)).collect();
+            ended.dedup();
+            (ErrorCode::ExpertUnavailable, ended)
+        }
     };
-    let mut ended: Vec<RequestId> =
-        (0..routing.rows()).filter(needs).map(|row| row_owner(plan, row)).collect();
-    ended.dedup();
-    StepFailure {
-        ended,
-        error: EngineError { code: ErrorCode::ExpertUnavailable, message: error.to_string() },
-    }
+    StepFailure { ended, error: EngineError { code, message } }
 }
