@@ -29,7 +29,7 @@ pub use folder::ModelFolder;
 pub use formats::safetensors::{StoredDtype, WeightFiles};
 pub use manifest::Manifest;
 pub use route::{RouteError, Routing, combine, combine_with, route};
-pub use sample::{Sampled, SamplingParams, TokenLogprob, log_softmax, sample};
+pub use sample::{Sampled, SamplingParams, TokenLogprob, argmax, log_softmax, sample};
 pub use spec::{DtypeChoice, ExpertNames, ModelSpec, NumericDtype, QkNorm, RouterRule};
 pub use trunk::{FeedForward, StepSequence, Trunk, TrunkError};
 pub use weights::{WeightDtype, WeightDtypes};
