@@ -3,6 +3,7 @@
 //! The only place that reads the environment and decides exit codes. Knows no model and no protocol.
 
 mod announce;
+mod bench;
 mod chat;
 mod model;
 mod process;
@@ -11,6 +12,7 @@ mod serve;
 mod settings;
 mod status;
 mod up;
+mod whole;
 
 use clap::{Parser, Subcommand};
 use conclave_telemetry::{LogFormat, Telemetry, TelemetryError, TelemetryOptions};
@@ -60,6 +62,8 @@ enum Command {
     Undrain(status::DrainOptions),
     /// Write a model's manifest: the digest of every tensor, by which each role verifies what it loads.
     Manifest(model::ManifestOptions),
+    /// Measure how fast a model is here: prompts, decoding, start, memory, and what the machine could do.
+    Bench(bench::BenchOptions),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatOptions),
 }
@@ -86,6 +90,7 @@ fn telemetry(cli: &Cli) -> Result<Telemetry, TelemetryError> {
 }
 
 fn main() -> ExitCode {
+    let started = std::time::Instant::now();
     let result = settings::parse::<Cli>().and_then(|cli| {
         let _telemetry = telemetry(&cli)?;
         let stop = process::Stop { with_stdin: cli.stop_with_stdin };
@@ -102,6 +107,7 @@ fn main() -> ExitCode {
             Command::Drain(options) => status::drain(&options, true),
             Command::Undrain(options) => status::drain(&options, false),
             Command::Manifest(options) => model::manifest(&options),
+            Command::Bench(options) => bench::run(&options, started),
             Command::Chat(options) => chat::run(&options),
         }
     });

@@ -79,10 +79,14 @@ impl ModelOptions {
         self.threads
     }
 
+    /// How many threads compute.
+    pub(crate) fn compute_threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
     /// The threads that compute.
     pub(crate) fn pool(&self) -> Arc<Pool> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Arc::new(Pool::new(self.threads.unwrap_or(cores)))
+        Arc::new(Pool::new(self.compute_threads()))
     }
 }
 

@@ -10,6 +10,7 @@ mod convert;
 pub mod ffn;
 mod isa;
 mod lanes;
+pub mod limits;
 mod matmul;
 mod matrix;
 mod norm;

@@ -1,0 +1,155 @@
+//! `conclave bench`: how fast a whole model is here, in one process, beside what the machine could do.
+//!
+//! Keeps true: what is measured is the code that serves; a figure is the median of several runs with its
+//! extremes beside it. Figures of one process say nothing about another day: compare by alternating.
+
+mod baseline;
+mod cost;
+mod figure;
+mod measure;
+mod report;
+
+use crate::model::ModelOptions;
+use crate::process::{check, runtime};
+use crate::whole::{Whole, blocks};
+use anyhow::{Context, bail};
+use baseline::Baseline;
+use conclave_kernels::limits::Limits;
+use figure::{Figure, Test};
+use measure::Bench;
+use report::Report;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Read from memory to measure how fast that is; far more than the caches of today's machines.
+const LIMIT_BYTES: usize = 512 << 20;
+
+/// Settings of `conclave bench`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct BenchOptions {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// Prompt lengths to measure, separated by commas. Unit: tokens. Steps take at most 512 of them at once.
+    #[arg(long, value_delimiter = ',', default_value = "64,512")]
+    prefill: Vec<usize>,
+    /// Numbers of sequences to decode at once, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "1,4,8,16,32")]
+    batch: Vec<usize>,
+    /// Steps of one decode run, each one token for every sequence. Range: 1..=65536.
+    #[arg(long, default_value_t = 32)]
+    steps: usize,
+    /// Tokens in the KV cache of each sequence before it decodes. Range: 1..=1048576.
+    #[arg(long, default_value_t = 192)]
+    context: usize,
+    /// Runs of each figure; median, least and most are reported. Range: 1..=1000.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Measure these alone, separated by commas: load, memory, limits, pp512 (a prompt of 512), b8 (decode of 8
+    /// sequences), tg (the same as b1).
+    #[arg(long, value_delimiter = ',')]
+    test: Vec<Test>,
+    /// Seed of the random tokens.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write the figures as JSON to this file; `-`: to the standard output, in place of the table.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Compare with these figures, which `--json` wrote before.
+    #[arg(long)]
+    baseline: Option<PathBuf>,
+    /// Exit with 1 if a figure is below this times the baseline's. Within 0.87 and 1.15 is noise.
+    #[arg(long, requires = "baseline")]
+    fail_below: Option<f64>,
+}
+
+impl BenchOptions {
+    /// Every problem at once.
+    fn validate(&self) -> Vec<String> {
+        let mut problems = self.model.validate();
+        let mut range = |key: &str, value: usize, max: usize| {
+            if !(1..=max).contains(&value) {
+                problems.push(format!("{key} is {value}; it can be 1 to {max}"));
+            }
+        };
+        self.prefill.iter().for_each(|tokens| range("prefill", *tokens, 1 << 20));
+        self.batch.iter().for_each(|sequences| range("batch", *sequences, 4096));
+        range("steps", self.steps, 65_536);
+        range("context", self.context, 1 << 20);
+        range("runs", self.runs, 1000);
+        problems
+    }
+
+    /// What to measure, in order: prompts come first, since they write over the decoders' KV.
+    fn tests(&self) -> Vec<Test> {
+        let mut tests = self.test.clone();
+        if tests.is_empty() {
+            tests.extend([Test::Load, Test::Memory, Test::Limits]);
+            tests.extend(self.prefill.iter().map(|tokens| Test::Prefill(*tokens)));
+            tests.extend(self.batch.iter().map(|sequences| Test::Decode(*sequences)));
+        }
+        tests.sort_unstable();
+        tests.dedup();
+        tests
+    }
+}
+
+/// `started`: when the process began.
+pub(crate) fn run(options: &BenchOptions, started: Instant) -> anyhow::Result<()> {
+    check([options.validate()])?;
+    // Read first: a wrong file should not show after minutes of measuring.
+    let baseline = options.baseline.as_deref().map(Baseline::read).transpose()?;
+    let report = measure(options, started)?;
+    let compared = baseline.as_ref().map(|baseline| baseline.compare(&report.figures));
+    match options.json.as_deref() {
+        Some(path) if path == Path::new("-") => write!(std::io::stdout().lock(), "{:#}\n", report.json())?,
+        path => {
+            write!(std::io::stdout().lock(), "{}", report.text(compared.as_deref()))?;
+            if let Some(path) = path {
+                let text = format!("{:#}\n", report.json());
+                std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+            }
+        }
+    }
+    let (Some(least), Some(compared)) = (options.fail_below, compared) else { return Ok(()) };
+    let below: Vec<String> = baseline::below(&compared, least);
+    if !below.is_empty() {
+        bail!("below {least} times the baseline: {}", below.join(", "));
+    }
+    Ok(())
+}
+
+fn measure(options: &BenchOptions, started: Instant) -> anyhow::Result<Report> {
+    let tests = options.tests();
+    let folder = options.model.open()?;
+    let prompt = |test: &Test| if let Test::Prefill(tokens) = test { *tokens } else { 0 };
+    let sequences = |test: &Test| if let Test::Decode(sequences) = test { *sequences } else { 0 };
+    let prompt_max = tests.iter().map(prompt).max().unwrap_or(0);
+    let sequences_max = tests.iter().map(sequences).max().unwrap_or(0);
+    let decode_max = if sequences_max > 0 { options.context + options.steps } else { 0 };
+    let context_max = folder.spec.context_max;
+    if prompt_max.max(decode_max) > context_max {
+        bail!(
+            "the model's context is {context_max} tokens, but --prefill asks for {prompt_max} and --context with \
+             --steps for {decode_max}; choose less"
+        );
+    }
+    let kv_blocks = blocks(prompt_max).max(sequences_max * blocks(decode_max)).max(1);
+    let runtime = runtime(1)?;
+    let whole = Whole::load(&options.model, folder, kv_blocks, &runtime)?;
+    let loaded = started.elapsed().as_secs_f64();
+    let mut bench = Bench::new(whole, options.seed, options.context, options.steps, options.runs);
+    let mut figures = Vec::new();
+    for test in &tests {
+        match test {
+            Test::Load => figures.push(Figure::seconds(*test, loaded)),
+            Test::Prefill(tokens) => figures.push(bench.prefill(*tokens)?),
+            Test::Decode(sequences) => figures.push(bench.decode(*sequences)?),
+            Test::Memory => figures.extend(measure::memory_peak().map(|bytes| Figure::bytes(*test, bytes))),
+            Test::Limits => {}
+        }
+    }
+    // Last, for their own memory is no part of the model's.
+    let limits = tests.contains(&Test::Limits).then(|| Limits::measure(bench.pool(), LIMIT_BYTES));
+    Ok(Report::new(bench.model(), options, figures, limits))
+}

@@ -1,0 +1,98 @@
+//! A whole model in this process, without scheduler, API or network: what `bench` measures and `eval` reads.
+//!
+//! Keeps true: loading and computing are those of `conclave serve`. Counts which experts are asked for.
+
+use crate::model::ModelOptions;
+use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts, RowDtype};
+use conclave_gateway::Forward;
+use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
+use conclave_kernels::Pool;
+use conclave_model::{CpuCompute, ModelFolder, NumericDtype, Trunk};
+use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Positions of one KV block, as in `serve`.
+pub(crate) const BLOCK_SIZE: usize = 16;
+
+/// How many KV blocks hold `positions` positions of one sequence.
+pub(crate) fn blocks(positions: usize) -> usize {
+    positions.div_ceil(BLOCK_SIZE)
+}
+
+/// A loaded model.
+pub(crate) struct Whole {
+    pub(crate) forward: Forward<CpuCompute>,
+    pub(crate) folder: ModelFolder,
+    pub(crate) digest: ModelDigest,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) experts: Arc<Counted>,
+}
+
+impl Whole {
+    /// Loads trunk and experts with room for `kv_blocks` KV blocks; `runtime` is where calls to experts run.
+    pub(crate) fn load(
+        options: &ModelOptions,
+        folder: ModelFolder,
+        kv_blocks: usize,
+        runtime: &tokio::runtime::Runtime,
+    ) -> anyhow::Result<Self> {
+        let pool = options.pool();
+        let manifest = options.manifest(&folder)?;
+        let digest = manifest.model_digest(&folder);
+        let local = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
+        let experts = Arc::new(Counted { experts: local, asked: AtomicU64::new(0), rows: AtomicU64::new(0) });
+        options.verify_trunk(&folder, &manifest)?;
+        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()), &folder)?;
+        let node = NodeId(0);
+        let homes = Homes {
+            epoch: PlacementEpoch(1),
+            map: everything_on(node, folder.spec.expert_keys()),
+            backends: [(node, experts.clone() as _)].into(),
+        };
+        let dtype = match folder.dtype {
+            NumericDtype::F32 => RowDtype::F32,
+            NumericDtype::Bf16 => RowDtype::Bf16,
+        };
+        let dispatcher = Arc::new(Dispatcher::new(digest, dtype, homes));
+        let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, runtime.handle().clone())?;
+        Ok(Self { forward, folder, digest, pool, experts })
+    }
+}
+
+/// The experts of this process, and how much was asked of them.
+pub(crate) struct Counted {
+    experts: LocalExperts,
+    asked: AtomicU64,
+    rows: AtomicU64,
+}
+
+/// What was asked of the experts since the last [`Counted::take`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Experts, each counted once for each call.
+    pub(crate) experts: u64,
+    /// Rows, each counted once for each of its experts.
+    pub(crate) rows: u64,
+}
+
+impl Counted {
+    /// The counts so far; they begin again at zero.
+    pub(crate) fn take(&self) -> Asked {
+        let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
+        Asked { experts: take(&self.asked), rows: take(&self.rows) }
+    }
+
+    /// Bytes of one expert's weights as they lie in memory.
+    pub(crate) fn expert_bytes(&self) -> f64 {
+        self.experts.bytes().0 as f64 / self.experts.held().len().max(1) as f64
+    }
+}
+
+impl ExpertBackend for Counted {
+    fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_> {
+        self.asked.fetch_add(batch.experts.len() as u64, Ordering::Relaxed);
+        self.rows.fetch_add(batch.output_rows() as u64, Ordering::Relaxed);
+        self.experts.run(batch)
+    }
+}

@@ -1,0 +1,82 @@
+//! `conclave bench` as a user runs it: every figure is there, and JSON is JSON. No times
+//! are judged: another process may have the cores.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn conclave(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_conclave")).args(args).output().unwrap()
+}
+
+/// What a command that must succeed prints.
+fn prints(args: &[&str]) -> String {
+    let output = conclave(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a command that must fail says.
+fn refusal(args: &[&str]) -> String {
+    let output = conclave(args);
+    assert!(!output.status.success(), "{args:?} was accepted");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn golden(case: &str) -> String {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(case);
+    path.to_str().unwrap().to_owned()
+}
+
+const SHORT: [&str; 4] = ["--runs", "1", "--steps", "2"];
+
+#[test]
+fn bench_prints_every_figure_and_writes_them_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bench.json");
+    let file = file.to_str().unwrap();
+    let args = [&["bench", "--json", file, "--prefill", "8,512", "--context", "20"], &SHORT[..]].concat();
+    let text = prints(&args);
+    let report: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let figures = report["figures"].as_array().unwrap();
+    let names: Vec<&str> = figures.iter().map(|figure| figure["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["load", "pp8", "pp512", "b1", "b4", "b8", "b16", "b32", "memory"]);
+    for figure in figures {
+        let name = figure["name"].as_str().unwrap();
+        assert!(text.lines().any(|line| line.starts_with(name)), "{name} is missing in {text}");
+        let [min, median, max] = ["min", "median", "max"].map(|key| figure[key].as_f64().unwrap());
+        assert!(0.0 < min && min <= median && median <= max, "{figure}");
+        if name.starts_with('b') {
+            let step = ["step_seconds", "step_bytes", "step_operations", "share_of_limit"];
+            assert!(step.iter().all(|key| figure[key].as_f64().unwrap() > 0.0), "{figure}");
+        }
+    }
+    assert!(report["limits"]["memory_bytes_per_second"].as_f64().unwrap() > 0.0);
+    assert!(report["settings"]["seed"] == 1 && text.contains("seed 1"), "{text}");
+
+    let args = ["bench", "--test", "b1", "--baseline", file, "--fail-below"];
+    let low = [&args[..], &["0.000001", "--context", "20"], &SHORT[..]].concat();
+    assert!(prints(&low).contains("x "), "the table has a ratio");
+    let high = [&args[..], &["1000000", "--context", "20"], &SHORT[..]].concat();
+    assert!(refusal(&high).contains("times the baseline: b1 is"));
+}
+
+#[test]
+fn bench_measures_one_figure_alone_on_any_model_without_a_tokenizer() {
+    let model = golden("qwen3_moe/sliding");
+    let args = [&["bench", "--model", &model, "--test", "b3,pp20", "--json", "-"], &SHORT[..]].concat();
+    let report: Value = serde_json::from_str(&prints(&args)).unwrap();
+    let names: Vec<&Value> = report["figures"].as_array().unwrap().iter().map(|f| &f["name"]).collect();
+    assert_eq!(names, ["pp20", "b3"]);
+    assert_eq!(report["limits"], Value::Null);
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_measure() {
+    let model = golden("olmoe/plain");
+    assert!(refusal(&["bench", "--model", &model]).contains("context is 256 tokens"));
+    let problems = refusal(&["bench", "--runs", "0", "--batch", "8,0"]);
+    assert!(problems.contains("runs is 0") && problems.contains("batch is 0"), "{problems}");
+    assert!(refusal(&["bench", "--test", "b0"]).contains("test is `b0`"));
+    assert!(refusal(&["bench", "--baseline", "no/such.json"]).contains("no/such.json"));
+}

@@ -1,0 +1,204 @@
+//! What this machine can do at most, measured: memory read, f32 and int8 multiply-adds, all threads of a pool.
+//!
+//! Keeps true: the loops do nothing but what they count, so no kernel of ours can be faster for long. For
+//! benches: a figure without its limit says little. Knows no model.
+
+use crate::lanes::{LANES, Lanes};
+use crate::vector::Vector;
+use crate::{Isa, Pool};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Bytes of one task of the memory loop: large against the cost of handing it out.
+const TASK_BYTES: usize = 1 << 20;
+/// Tasks of an arithmetic loop: enough to even out threads that start late.
+const TASKS: usize = 64;
+/// Steps of one task of an arithmetic loop: about 100 us.
+const STEPS: usize = 50_000;
+/// Sums that run beside one another, so that no addition waits for the one before.
+const SUMS: usize = 6;
+
+/// What was measured: the best of several rounds, since a disturbance only slows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Bytes a second, read once from memory in order.
+    pub memory_bytes: f64,
+    /// f32 operations a second; a fused multiply-add is two.
+    pub f32_operations: f64,
+    /// int8 operations a second into int32 sums; a multiply-add is two. `None`: no loop for this machine.
+    pub int8_operations: Option<f64>,
+}
+
+impl Limits {
+    /// Measures on `pool` for about a second; `bytes` are read from memory and should be many times the caches.
+    pub fn measure(pool: &Pool, bytes: usize) -> Self {
+        let isa = Isa::best();
+        let words = vec![1_u64; bytes.div_ceil(TASK_BYTES) * (TASK_BYTES / 8)];
+        let memory = best(|| {
+            pool.each(words.len() * 8 / TASK_BYTES, usize::MAX, |task| {
+                let at = task * (TASK_BYTES / 8);
+                black_box(sum(isa, &words[at..at + TASK_BYTES / 8]));
+            });
+        });
+        let f32s = best(|| pool.each(TASKS, usize::MAX, |_| fma_loop(isa)));
+        let int8 = int8::macs_a_step().map(|macs| {
+            let time = best(|| pool.each(TASKS, usize::MAX, |_| int8::run(STEPS)));
+            (2 * macs * STEPS * TASKS) as f64 / time
+        });
+        Self {
+            memory_bytes: (words.len() * 8) as f64 / memory,
+            f32_operations: (2 * LANES * SUMS * STEPS * TASKS) as f64 / f32s,
+            int8_operations: int8,
+        }
+    }
+}
+
+/// Seconds of the fastest of many calls within a third of a second, three at least.
+fn best(mut work: impl FnMut()) -> f64 {
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < 3 || begun.elapsed() < Duration::from_millis(300) {
+        let started = Instant::now();
+        work();
+        times.push(started.elapsed().as_secs_f64());
+    }
+    times.into_iter().fold(f64::INFINITY, f64::min)
+}
+
+crate::isa::per_isa! {
+    fn sum(words: &[u64]) -> u64 = sum_of
+}
+
+#[inline(always)]
+fn sum_of(words: &[u64]) -> u64 {
+    words.iter().fold(0, |sum, word| sum.wrapping_add(*word))
+}
+
+fn fma_loop(isa: Isa) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use crate::vector::x86::{Avx2, Avx512};
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+        fn avx512() {
+            // SAFETY: this function enables the set.
+            unsafe { fmas::<Avx512>() }
+        }
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2() {
+            // SAFETY: this function enables the set.
+            unsafe { fmas::<Avx2>() }
+        }
+        match isa {
+            // SAFETY: `Isa` values above `Portable` come from run-time detection.
+            Isa::Avx512 => return unsafe { avx512() },
+            // SAFETY: as above.
+            Isa::Avx2 => return unsafe { avx2() },
+            Isa::Portable => {}
+        }
+    }
+    let _ = isa;
+    // SAFETY: arrays need no instruction set.
+    unsafe { fmas::<Lanes>() }
+}
+
+/// # Safety
+/// The instruction set of `V` is enabled.
+#[inline(always)]
+unsafe fn fmas<V: Vector>() {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (a, b) = (V::splat(black_box(0.5)), V::splat(black_box(0.25)));
+        let mut sums = [V::zero(); SUMS];
+        for _ in 0..STEPS {
+            for sum in &mut sums {
+                *sum = sum.fma(a, b);
+            }
+        }
+        for sum in sums {
+            black_box(sum.lanes());
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod int8 {
+    use super::{SUMS, black_box};
+    use std::arch::x86_64::*;
+
+    fn has_vnni() -> bool {
+        is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f")
+    }
+
+    /// Multiply-adds of one step.
+    pub(super) fn macs_a_step() -> Option<usize> {
+        if has_vnni() {
+            Some(64 * 2 * SUMS)
+        } else if is_x86_feature_detected!("avx2") {
+            Some(32 * SUMS)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn run(steps: usize) {
+        if has_vnni() {
+            // SAFETY: detected.
+            unsafe { vnni(steps) }
+        } else {
+            // SAFETY: `macs_a_step` found it.
+            unsafe { avx2(steps) }
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    fn vnni(steps: usize) {
+        let (a, b) = (_mm512_set1_epi8(black_box(1)), _mm512_set1_epi8(black_box(2)));
+        let mut sums = [_mm512_setzero_si512(); 2 * SUMS];
+        for _ in 0..steps {
+            for sum in &mut sums {
+                *sum = _mm512_dpbusd_epi32(*sum, a, b);
+            }
+        }
+        black_box(sums);
+    }
+
+    /// Products of bytes in pairs to int16, in pairs to int32, and a sum: what AVX2 has.
+    #[target_feature(enable = "avx2")]
+    fn avx2(steps: usize) {
+        let b = _mm256_set1_epi8(black_box(2));
+        let mut a = [_mm256_set1_epi8(black_box(1)); SUMS];
+        let ones = _mm256_set1_epi16(1);
+        let mut sums = [_mm256_setzero_si256(); SUMS];
+        for _ in 0..steps {
+            // Without this the products, which are the same each time, would move out of the loop.
+            a = black_box(a);
+            for (sum, a) in sums.iter_mut().zip(&a) {
+                let pairs = _mm256_madd_epi16(_mm256_maddubs_epi16(*a, b), ones);
+                *sum = _mm256_add_epi32(*sum, pairs);
+            }
+        }
+        black_box(sums);
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod int8 {
+    pub(super) fn macs_a_step() -> Option<usize> {
+        None
+    }
+
+    pub(super) fn run(_steps: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_is_a_positive_number() {
+        let limits = Limits::measure(&Pool::new(2), 4 << 20);
+        assert!(limits.memory_bytes > 0.0 && limits.memory_bytes.is_finite(), "{limits:?}");
+        assert!(limits.f32_operations > 0.0 && limits.f32_operations.is_finite(), "{limits:?}");
+        assert!(limits.int8_operations.is_none_or(|int8| int8 > 0.0 && int8.is_finite()), "{limits:?}");
+    }
+}
