@@ -5,6 +5,7 @@
 mod announce;
 mod bench;
 mod chat;
+mod eval;
 mod model;
 mod process;
 mod roles;
@@ -64,6 +65,8 @@ enum Command {
     Manifest(model::ManifestOptions),
     /// Measure how fast a model is here: prompts, decoding, start, memory, and what the machine could do.
     Bench(bench::BenchOptions),
+    /// Measure how well a model knows a text, and what a narrower dtype changes.
+    Eval(eval::EvalOptions),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatOptions),
 }
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
             Command::Undrain(options) => status::drain(&options, false),
             Command::Manifest(options) => model::manifest(&options),
             Command::Bench(options) => bench::run(&options, started),
+            Command::Eval(options) => eval::run(&options),
             Command::Chat(options) => chat::run(&options),
         }
     });

@@ -37,6 +37,17 @@ impl ModelOptions {
         none.then(|| "threads is 0; it can be 1 or more".to_owned()).into_iter().collect()
     }
 
+    /// The same model computed in `dtype` throughout: what `eval` compares with.
+    pub(crate) fn all_in(&self, dtype: DtypeChoice) -> Self {
+        Self { dtype, ..self.clone() }
+    }
+
+    /// The model of a folder, everything else by default.
+    #[cfg(test)]
+    pub(crate) fn of(model: PathBuf) -> Self {
+        Self { model: Some(model), dtype: DtypeChoice::Auto, threads: None, manifest: None }
+    }
+
     /// Opens the folder; loads nothing.
     pub(crate) fn open(&self) -> anyhow::Result<ModelFolder> {
         let path = match &self.model {

@@ -1,4 +1,4 @@
-//! `conclave bench` as a user runs it: every figure is there, and JSON is JSON. No times
+//! `conclave bench` and `conclave eval` as a user runs them: every figure is there, and JSON is JSON. No times
 //! are judged: another process may have the cores.
 
 use serde_json::Value;
@@ -79,4 +79,32 @@ fn bench_refuses_what_it_cannot_measure() {
     assert!(problems.contains("runs is 0") && problems.contains("batch is 0"), "{problems}");
     assert!(refusal(&["bench", "--test", "b0"]).contains("test is `b0`"));
     assert!(refusal(&["bench", "--baseline", "no/such.json"]).contains("no/such.json"));
+}
+
+#[test]
+fn eval_scores_the_held_out_text_and_compares_dtypes() {
+    let args = ["eval", "--tokens-max", "1500", "--reference-dtype", "f32", "--json", "-"];
+    let report: Value = serde_json::from_str(&prints(&args)).unwrap();
+    let number = |value: &Value| value.as_f64().unwrap();
+    let tested = &report["tested"];
+    assert_eq!(
+        (tested["dtype"].as_str(), report["reference"]["dtype"].as_str()),
+        (Some("bf16"), Some("f32"))
+    );
+    // Five windows of 256 and one of 220, each without its first token.
+    assert_eq!(report["tokens_scored"], 1494);
+    let perplexity = number(&tested["perplexity"]);
+    assert!((1.5..8.0).contains(&perplexity), "{report:#}");
+    assert!((number(&tested["nll"]).exp() - perplexity).abs() < 1e-9);
+    assert!((number(&report["reference"]["perplexity"]) / perplexity - 1.0).abs() < 0.02, "{report:#}");
+    assert!(number(&report["greedy_agreement"]) > 0.95, "{report:#}");
+    let text = prints(&["eval", "--tokens-max", "300"]);
+    assert!(text.contains("perplexity") && text.contains("bf16"), "{text}");
+}
+
+#[test]
+fn eval_refuses_what_it_cannot_score() {
+    assert!(refusal(&["eval", "--text", "no/such.txt"]).contains("no/such.txt"));
+    assert!(refusal(&["eval", "--window", "4096"]).contains("the model's context is 512"));
+    assert!(refusal(&["eval", "--window", "1"]).contains("window is 1"));
 }

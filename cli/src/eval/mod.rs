@@ -1,0 +1,274 @@
+//! `conclave eval`: how well a model knows a text, and what computing it in a narrower dtype changes.
+//!
+//! Keeps true: the logits are those that serve. Each window of the text is read by itself from its first
+//! token; every token but the first of a window is scored, by what came before it in the window.
+
+mod score;
+
+use crate::model::ModelOptions;
+use crate::process::{check, runtime};
+use crate::whole::{Whole, blocks};
+use anyhow::{Context, bail};
+use conclave_expert::Lane;
+use conclave_gateway::text::TextCodec;
+use conclave_model::{DtypeChoice, StepSequence};
+use score::{Difference, Score};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Rows whose logits are held at once: with a large vocabulary they outweigh everything else.
+const LOGIT_ROWS: usize = 64;
+
+/// Settings of `conclave eval`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct EvalOptions {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// The text, in UTF-8; default: heldout.txt of the model folder.
+    #[arg(long)]
+    text: Option<PathBuf>,
+    /// Tokens that are read as one context. Unit: tokens. Range: 2..=1048576.
+    #[arg(long, default_value_t = 256)]
+    window: usize,
+    /// Read so many tokens of the text at most; default: all. Unit: tokens. Range: 2 or more.
+    #[arg(long)]
+    tokens_max: Option<usize>,
+    /// Load the model a second time in this dtype and compare: auto, f32 or bf16.
+    #[arg(long)]
+    reference_dtype: Option<DtypeChoice>,
+    /// Write the figures as JSON to this file; `-`: to the standard output, in place of the text.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+impl EvalOptions {
+    /// Every problem at once.
+    fn validate(&self) -> Vec<String> {
+        let mut problems = self.model.validate();
+        if !(2..=1 << 20).contains(&self.window) {
+            problems.push(format!("window is {}; it can be 2 to 1048576", self.window));
+        }
+        if self.tokens_max.is_some_and(|tokens| tokens < 2) {
+            problems.push("tokens_max is below 2; it can be 2 or more".to_owned());
+        }
+        problems
+    }
+}
+
+pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
+    check([options.validate()])?;
+    let folder = options.model.open()?;
+    let path = options.text.clone().unwrap_or_else(|| folder.path.join("heldout.txt"));
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("read {}; --text names another file", path.display()))?;
+    if options.window > folder.spec.context_max {
+        bail!("window is {}, but the model's context is {}", options.window, folder.spec.context_max);
+    }
+    let codec = TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
+    let mut tokens: Vec<u32> = codec.encode_prompt(&text)?.into_iter().map(|token| token.0).collect();
+    tokens.truncate(options.tokens_max.unwrap_or(usize::MAX));
+    if tokens.len() < 2 {
+        bail!("{} has {} tokens; at least 2 are needed to score one", path.display(), tokens.len());
+    }
+    let runtime = runtime(1)?;
+    let load = |model: &ModelOptions| Whole::load(model, model.open()?, blocks(options.window), &runtime);
+    let mut whole = load(&options.model)?;
+    let mut reference =
+        options.reference_dtype.map(|dtype| load(&options.model.all_in(dtype))).transpose()?;
+    let found = evaluate(&mut whole, reference.as_mut(), &tokens, options.window)?;
+    let report = found.json(options, &whole, reference.as_ref());
+    match options.json.as_deref() {
+        Some(path) if path == Path::new("-") => writeln!(std::io::stdout().lock(), "{report:#}")?,
+        file => {
+            write!(std::io::stdout().lock(), "{}", found.text(&path, &whole, reference.as_ref()))?;
+            if let Some(file) = file {
+                std::fs::write(file, format!("{report:#}\n"))
+                    .with_context(|| format!("write {}", file.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was found about a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Evaluation {
+    score: Score,
+    /// The reference's score and how far the two are apart.
+    against: Option<(Score, Difference)>,
+}
+
+/// Reads `tokens` window by window with the model and, where there is one, the reference.
+fn evaluate(
+    whole: &mut Whole,
+    mut reference: Option<&mut Whole>,
+    tokens: &[u32],
+    window: usize,
+) -> anyhow::Result<Evaluation> {
+    let mut score = Score::default();
+    let mut against = reference.is_some().then(<(Score, Difference)>::default);
+    let vocab = whole.folder.spec.vocab;
+    for window in tokens.chunks(window).filter(|window| window.len() > 1) {
+        // The last token of a window is only asked for, never read.
+        let (read, asked) = (&window[..window.len() - 1], &window[1..]);
+        let pass = |whole: &mut Whole| {
+            let block_table = (0..blocks(read.len()) as u32).collect();
+            let sequence = StepSequence { start: 0, len: read.len(), block_table };
+            whole.forward.run(read, &[sequence], Lane::Prefill)
+        };
+        let x = pass(whole)?;
+        let other = reference.as_deref_mut().map(pass).transpose()?;
+        let rows: Vec<usize> = (0..read.len()).collect();
+        for (rows, asked) in rows.chunks(LOGIT_ROWS).zip(asked.chunks(LOGIT_ROWS)) {
+            let logits = whole.forward.logits(&x, rows)?;
+            for (logits, asked) in logits.chunks_exact(vocab).zip(asked) {
+                score.add(logits, *asked);
+            }
+            if let (Some(reference), Some(other), Some((theirs, difference))) =
+                (&reference, &other, &mut against)
+            {
+                let expected = reference.forward.logits(other, rows)?;
+                let both = expected.chunks_exact(vocab).zip(logits.chunks_exact(vocab)).zip(asked);
+                for ((expected, logits), asked) in both {
+                    theirs.add(expected, *asked);
+                    difference.add(expected, logits);
+                }
+            }
+        }
+    }
+    Ok(Evaluation { score, against })
+}
+
+impl Evaluation {
+    fn json(&self, options: &EvalOptions, whole: &Whole, reference: Option<&Whole>) -> Value {
+        let score = |score: &Score, whole: &Whole| {
+            json!({
+                "dtype": whole.folder.dtype.name(), "digest": whole.digest.short(),
+                "nll": score.nll(), "perplexity": score.perplexity(),
+            })
+        };
+        let mut report = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "model": whole.folder.name(), "window": options.window, "tokens_scored": self.score.tokens(),
+            "tested": score(&self.score, whole),
+        });
+        if let (Some((theirs, difference)), Some(reference)) = (&self.against, reference) {
+            report["reference"] = score(theirs, reference);
+            report["greedy_agreement"] = json!(difference.agreement());
+            report["kl_divergence_mean"] = json!(difference.kl());
+            report["kl_divergence_max"] = json!(difference.kl_max());
+            report["logit_difference_max"] = json!(difference.logit_max());
+        }
+        report
+    }
+
+    fn text(&self, path: &Path, whole: &Whole, reference: Option<&Whole>) -> String {
+        let line = |score: &Score, whole: &Whole| {
+            let dtype = whole.folder.dtype.name();
+            format!("{dtype:<6} {:>10.5} {:>12.4}\n", score.nll(), score.perplexity())
+        };
+        let mut text = format!(
+            "{} on {}: {} tokens scored\n\ndtype   nll, nats   perplexity\n",
+            whole.folder.name(),
+            path.display(),
+            self.score.tokens()
+        );
+        text.push_str(&line(&self.score, whole));
+        if let (Some((theirs, difference)), Some(reference)) = (&self.against, reference) {
+            text.push_str(&line(theirs, reference));
+            text.push_str(&format!(
+                "\nagainst {}: greedy choice equal {:.2} %, KL divergence {:.3e} nats in the mean and {:.3e} at most, \
+                 largest logit difference {:.4}\n",
+                reference.folder.dtype.name(),
+                difference.agreement() * 100.0,
+                difference.kl(),
+                difference.kl_max(),
+                difference.logit_max()
+            ));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ModelOptions;
+
+    struct Golden {
+        model: ModelOptions,
+        prompt: Vec<u32>,
+        logits: Vec<f32>,
+    }
+
+    /// A golden checkpoint and what transformers computed from it.
+    fn golden(case: &str) -> Golden {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(case);
+        let expected = std::fs::read(folder.join("expected.json")).unwrap();
+        let expected: Value = serde_json::from_slice(&expected).unwrap();
+        let prompt = expected["prompt"].as_array().unwrap().iter();
+        let bytes = std::fs::read(folder.join("expected.safetensors")).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let logits = tensors.tensor("logits").unwrap().data().chunks_exact(4);
+        Golden {
+            model: ModelOptions::of(folder).all_in(DtypeChoice::F32),
+            prompt: prompt.map(|id| id.as_u64().unwrap() as u32).collect(),
+            logits: logits.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
+        }
+    }
+
+    fn load(model: &ModelOptions, runtime: &tokio::runtime::Runtime) -> Whole {
+        Whole::load(model, model.open().unwrap(), blocks(64), runtime).unwrap()
+    }
+
+    #[test]
+    fn the_score_is_that_of_the_logits_of_transformers() {
+        let golden = golden("olmoe/held_out");
+        let runtime = runtime(1).unwrap();
+        let mut whole = load(&golden.model, &runtime);
+        let found = evaluate(&mut whole, None, &golden.prompt, 24).unwrap().score;
+        let rows = golden.logits.chunks_exact(whole.folder.spec.vocab);
+        let losses: Vec<f64> = rows
+            .zip(&golden.prompt[1..])
+            .map(|(row, next)| {
+                let sum: f64 = row.iter().map(|logit| f64::from(*logit).exp()).sum();
+                sum.ln() - f64::from(row[*next as usize])
+            })
+            .collect();
+        let expected = losses.iter().sum::<f64>() / losses.len() as f64;
+        assert_eq!((losses.len(), found.tokens()), (23, 23));
+        assert!((found.nll() - expected).abs() < 1e-4 * expected, "{} is not {expected}", found.nll());
+        assert!((found.perplexity() - expected.exp()).abs() < 1e-3 * expected.exp());
+    }
+
+    #[test]
+    fn windows_are_read_apart_and_a_last_token_alone_is_left_out() {
+        let golden = golden("qwen3_moe/tied");
+        let runtime = runtime(1).unwrap();
+        let mut whole = load(&golden.model, &runtime);
+        let mut nll = |tokens: &[u32]| evaluate(&mut whole, None, tokens, 8).unwrap().score;
+        let parts = [nll(&golden.prompt[..8]), nll(&golden.prompt[8..16])];
+        let both = nll(&golden.prompt[..17]);
+        assert_eq!(both.tokens(), 14);
+        assert!((both.nll() - (parts[0].nll() + parts[1].nll()) / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_model_against_itself_differs_in_nothing_and_against_bf16_in_little() {
+        let golden = golden("mixtral/sliding");
+        let runtime = runtime(1).unwrap();
+        let (mut one, mut two) = (load(&golden.model, &runtime), load(&golden.model, &runtime));
+        let same = evaluate(&mut one, Some(&mut two), &golden.prompt, 24).unwrap();
+        let (theirs, difference) = same.against.unwrap();
+        assert_eq!(theirs, same.score);
+        assert_eq!((difference.agreement(), difference.kl_max(), difference.logit_max()), (1.0, 0.0, 0.0));
+        let mut narrow = load(&golden.model.all_in(DtypeChoice::Bf16), &runtime);
+        let (_, difference) =
+            evaluate(&mut narrow, Some(&mut two), &golden.prompt, 24).unwrap().against.unwrap();
+        assert!(
+            difference.logit_max() > 0.0 && difference.kl() > 0.0 && difference.kl() < 1.0,
+            "{difference:?}"
+        );
+    }
+}
