@@ -61,6 +61,8 @@ enum Command {
     Drain(status::DrainOptions),
     /// Use a drained node again.
     Undrain(status::DrainOptions),
+    /// Quantise a model's weights once and for all, so that a start takes a second.
+    Pack(model::PackOptions),
     /// Write a model's manifest: the digest of every tensor, by which each role verifies what it loads.
     Manifest(model::ManifestOptions),
     /// Measure how fast a model is here: prompts, decoding, start, memory, and what the machine could do.
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
             Command::Status(options) => status::status(&options),
             Command::Drain(options) => status::drain(&options, true),
             Command::Undrain(options) => status::drain(&options, false),
+            Command::Pack(options) => model::pack(&options),
             Command::Manifest(options) => model::manifest(&options),
             Command::Bench(options) => bench::run(&options, started),
             Command::Eval(options) => eval::run(&options),

@@ -2,7 +2,11 @@
 
 use anyhow::Context;
 use conclave_kernels::Pool;
-use conclave_model::{DtypeChoice, Manifest, ModelFolder, WeightDtype, WeightDtypes};
+use conclave_model::{
+    DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, WeightDtype, WeightDtypes, pack_path,
+    write_pack,
+};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,13 +43,16 @@ impl ModelOptions {
 
     /// The same model computed in `dtype` throughout: what `eval` compares with.
     pub(crate) fn all_in(&self, dtype: DtypeChoice) -> Self {
-        Self { dtype, ..self.clone() }
+        let plain = WeightDtype::AsStored;
+        Self { dtype, experts_dtype: plain, trunk_dtype: plain, ..self.clone() }
     }
 
     /// The model of a folder, everything else by default.
     #[cfg(test)]
     pub(crate) fn of(model: PathBuf) -> Self {
-        Self { model: Some(model), dtype: DtypeChoice::Auto, threads: None, manifest: None }
+        let plain = WeightDtype::AsStored;
+        let (dtype, model) = (DtypeChoice::Auto, Some(model));
+        Self { model, dtype, experts_dtype: plain, trunk_dtype: plain, threads: None, manifest: None }
     }
 
     /// Opens the folder; loads nothing.
@@ -55,11 +62,22 @@ impl ModelOptions {
             None => embedded_model()?,
         };
         let weights = WeightDtypes { experts: self.experts_dtype, trunk: self.trunk_dtype };
-        Ok(ModelFolder::open(&path, self.dtype)?.with_weights(weights))
+        let folder = ModelFolder::open(&path, self.dtype)?.with_weights(weights);
+        match PackFile::open(&folder, &pack_path(&folder)) {
+            Ok(pack) => Ok(folder.with_pack(pack)),
+            Err(error @ ModelError::StalePack(_)) => {
+                tracing::warn!(%error, "weights are quantised anew");
+                Ok(folder)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The manifest of `folder`.
     pub(crate) fn manifest(&self, folder: &ModelFolder) -> anyhow::Result<Manifest> {
+        if let Some(pack) = &folder.pack {
+            return Ok(pack.manifest().clone());
+        }
         let Some(path) = &self.manifest else { return Ok(Manifest::compute(folder)?) };
         let manifest = Manifest::read(path)?;
         manifest.verify_config(folder)?;
@@ -68,7 +86,7 @@ impl ModelOptions {
 
     /// Refuses a trunk that is not the manifest's; one that was just computed needs no second look.
     pub(crate) fn verify_trunk(&self, folder: &ModelFolder, manifest: &Manifest) -> anyhow::Result<()> {
-        if self.manifest.is_some() {
+        if self.manifest.is_some() || folder.pack.is_some() {
             manifest.verify_trunk(folder)?;
         }
         Ok(())
@@ -109,6 +127,38 @@ pub(crate) struct ManifestOptions {
     /// The file to write.
     #[arg(long)]
     out: PathBuf,
+}
+
+/// Settings of `conclave pack`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct PackOptions {
+    #[command(flatten)]
+    model: ModelOptions,
+}
+
+/// Quantises once what every start would quantise again.
+pub(crate) fn pack(options: &PackOptions) -> anyhow::Result<()> {
+    let started = std::time::Instant::now();
+    let folder = options.model.open()?;
+    let path = pack_path(&folder);
+    if folder.pack.is_some() {
+        tracing::info!(file = %path.display(), "already packed");
+        return Ok(());
+    }
+    let manifest = options.model.manifest(&folder)?;
+    let terminal = std::io::stderr().is_terminal();
+    let bytes = write_pack(&folder, &manifest, &path, |done, all| {
+        if terminal {
+            eprint!("\rpacked {done} of {all} matrices{}", if done == all { "\n" } else { "" });
+        }
+    })?;
+    tracing::info!(
+        file = %path.display(),
+        bytes,
+        seconds = started.elapsed().as_secs_f32(),
+        "packed; starts with these forms map it"
+    );
+    Ok(())
 }
 
 pub(crate) fn manifest(options: &ManifestOptions) -> anyhow::Result<()> {

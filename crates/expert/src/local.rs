@@ -27,10 +27,10 @@ impl LocalExperts {
         keys: impl IntoIterator<Item = ExpertKey>,
         pool: Arc<Pool>,
     ) -> Result<Self, ModelError> {
-        let empty = RwLock::new(Arc::new(Experts::new()));
-        let local = Self { model: manifest.model_digest(folder), experts: empty, pool };
-        keys.into_iter().try_for_each(|key| local.add(folder, manifest, key))?;
-        Ok(local)
+        let keys: Vec<ExpertKey> = keys.into_iter().collect();
+        let loaded = ExpertFfn::load_all(folder, manifest, &keys)?.into_iter().map(Arc::new);
+        let experts = RwLock::new(Arc::new(keys.into_iter().zip(loaded).collect()));
+        Ok(Self { model: manifest.model_digest(folder), experts, pool })
     }
 
     /// Loads one more expert of the same folder, verified like the others; held ones are not loaded again.

@@ -113,6 +113,12 @@ pub enum ModelError {
         /// Of the bytes.
         found: Digest,
     },
+    /// A pack file was asked for, but no weights are quantised.
+    #[error("{}: in these forms nothing is quantised, and what stays as stored is mapped as it is; pass --experts-dtype or --trunk-dtype with q8 or q4", .0.display())]
+    NothingToPack(PathBuf),
+    /// A pack file was made from other weights or in other forms.
+    #[error("{}: made from other files or in other forms; run `conclave pack` again", .0.display())]
+    StalePack(PathBuf),
     /// The backend failed.
     #[error("compute: {0}")]
     Compute(#[from] crate::ComputeError),

@@ -5,6 +5,7 @@ use crate::{Manifest, ModelError, ModelFolder};
 use conclave_kernels::ffn::{ExpertGroup, grouped_swiglu};
 use conclave_kernels::{Matrix, Pool};
 use conclave_types::{Bytes, ExpertKey};
+use rayon::prelude::*;
 
 /// The gated feed-forward block of one expert.
 pub struct ExpertFfn {
@@ -18,11 +19,18 @@ impl ExpertFfn {
     pub fn load(folder: &ModelFolder, manifest: &Manifest, key: ExpertKey) -> Result<Self, ModelError> {
         let names = folder.spec.expert_tensors(key);
         let shapes = folder.spec.expert_shapes();
-        for name in &names {
-            manifest.verify(folder, name)?;
-        }
-        let load = |part: usize| folder.matrix(&names[part], shapes[part], folder.weights.experts);
+        let dtype = folder.weights.experts;
+        let load = |part: usize| folder.verified_matrix(manifest, &names[part], shapes[part], dtype);
         Ok(Self { gate: load(0)?, up: load(1)?, down: load(2)? })
+    }
+
+    /// Loads several experts with all cores, in the order of `keys`.
+    pub fn load_all(
+        folder: &ModelFolder,
+        manifest: &Manifest,
+        keys: &[ExpertKey],
+    ) -> Result<Vec<Self>, ModelError> {
+        keys.par_iter().map(|key| Self::load(folder, manifest, *key)).collect()
     }
 
     /// Width of the rows that it takes and gives.

@@ -20,6 +20,8 @@ pub struct ModelFolder {
     pub generation: Map<String, Value>,
     /// In what forms matrices are kept; see [`Self::with_weights`].
     pub weights: crate::WeightDtypes,
+    /// Matrices that are packed already; see [`Self::with_pack`].
+    pub pack: Option<std::sync::Arc<crate::PackFile>>,
     pub(crate) config_digest: Digest,
 }
 
@@ -61,6 +63,7 @@ impl ModelFolder {
             dtype,
             generation,
             weights: crate::WeightDtypes::default(),
+            pack: None,
             config_digest,
         })
     }

@@ -72,7 +72,13 @@ impl Manifest {
     pub fn verify_trunk(&self, folder: &ModelFolder) -> Result<(), ModelError> {
         let experts: std::collections::BTreeSet<String> =
             folder.spec.expert_keys().flat_map(|key| folder.spec.expert_tensors(key)).collect();
-        let trunk: Vec<&String> = self.tensors.keys().filter(|name| !experts.contains(*name)).collect();
+        let trunk: Vec<&String> = self
+            .tensors
+            .keys()
+            .filter(|name| !experts.contains(*name))
+            // What is packed has a digest of its own.
+            .filter(|name| !folder.is_packed(name))
+            .collect();
         trunk.par_iter().try_for_each(|name| self.verify(folder, name))
     }
 

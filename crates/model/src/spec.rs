@@ -164,6 +164,28 @@ impl ModelSpec {
             .map(|part| format!("model.layers.{}.{block}.experts.{}.{part}.weight", key.layer, key.expert))
     }
 
+    /// The matrices of the trunk that can be kept in another form than stored, with their shapes `[rows, cols]`.
+    pub fn trunk_matrices(&self) -> Vec<(String, [usize; 2])> {
+        let (q_width, kv_width) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        let head = if self.tied { "model.embed_tokens.weight" } else { "lm_head.weight" };
+        let mut matrices = vec![(head.to_owned(), [self.vocab, self.hidden])];
+        for layer in 0..self.layers {
+            let mut add = |name: &str, rows, cols| {
+                matrices.push((format!("model.layers.{layer}.{name}.weight"), [rows, cols]));
+            };
+            add("self_attn.q_proj", q_width, self.hidden);
+            add("self_attn.k_proj", kv_width, self.hidden);
+            add("self_attn.v_proj", kv_width, self.hidden);
+            add("self_attn.o_proj", self.hidden, q_width);
+            if self.dense_layers[layer] {
+                add("mlp.gate_proj", self.dense_width, self.hidden);
+                add("mlp.up_proj", self.dense_width, self.hidden);
+                add("mlp.down_proj", self.hidden, self.dense_width);
+            }
+        }
+        matrices
+    }
+
     /// The shapes `[rows, cols]` of the gate, up and down projections of an expert.
     pub fn expert_shapes(&self) -> [[usize; 2]; 3] {
         [[self.expert_width, self.hidden], [self.expert_width, self.hidden], [self.hidden, self.expert_width]]

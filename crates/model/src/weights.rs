@@ -3,9 +3,13 @@
 //! Keeps true: the same stored bytes and the same dtype give the same matrix on every machine. Router, embedding and
 //! vectors are never quantised: they are small, and what they decide is not.
 
-use crate::{ModelError, ModelFolder, NumericDtype};
+use crate::{Manifest, ModelError, ModelFolder, NumericDtype, PackFile, StoredDtype};
 use conclave_kernels::Matrix;
-use conclave_kernels::quant::{PackedMatrix, QuantBlocks, QuantKind};
+use conclave_kernels::Storage;
+use conclave_kernels::quant::{Line, PackedMatrix, QuantBlocks, QuantKind};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// The form of weight matrices in memory: `--experts-dtype` and `--trunk-dtype`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -69,8 +73,40 @@ impl ModelFolder {
         self
     }
 
+    /// Takes quantised matrices from `pack` instead of making them.
+    pub fn with_pack(mut self, pack: Option<PackFile>) -> Self {
+        self.pack = pack.map(Arc::new);
+        self
+    }
+
+    /// [`Self::matrix`] after a check of what it is made from: the packed bytes, or the stored ones by `manifest`.
+    pub fn verified_matrix(
+        &self,
+        manifest: &Manifest,
+        tensor: &str,
+        shape: [usize; 2],
+        dtype: WeightDtype,
+    ) -> Result<Matrix, ModelError> {
+        if !self.is_packed(tensor) {
+            manifest.verify(self, tensor)?;
+        }
+        self.matrix(tensor, shape, dtype)
+    }
+
+    /// Whether `tensor` comes from a pack file.
+    pub(crate) fn is_packed(&self, tensor: &str) -> bool {
+        self.pack.as_ref().is_some_and(|pack| pack.contains(tensor))
+    }
+
     /// `tensor` `[rows, cols]` in the form `dtype`.
     pub fn matrix(&self, tensor: &str, shape: [usize; 2], dtype: WeightDtype) -> Result<Matrix, ModelError> {
+        // A plain copy of a packed tensor, such as an embedding that is also the output head, is still as stored.
+        if dtype != WeightDtype::AsStored
+            && let Some(pack) = &self.pack
+            && let Some(matrix) = pack.matrix(tensor, shape)?
+        {
+            return Ok(matrix);
+        }
         let quantized = |kind| self.quantized(tensor, shape, kind);
         match dtype {
             WeightDtype::AsStored => self.files.matrix(tensor, shape, self.dtype),
@@ -87,11 +123,40 @@ impl ModelFolder {
         [rows, cols]: [usize; 2],
         kind: QuantKind,
     ) -> Result<Matrix, ModelError> {
-        // Through the loader of floats, which checks shape and dtype; f32 is exact for every stored float.
-        let stored = self.files.matrix(tensor, [rows, cols], NumericDtype::F32)?;
-        let mut values = vec![0.0; rows * cols];
-        values.chunks_exact_mut(cols).enumerate().for_each(|(row, out)| stored.row_f32(row, out));
-        let blocks = QuantBlocks::quantize(kind, &values, rows, cols);
-        Ok(Matrix::quantized(PackedMatrix::pack(&blocks, cols)))
+        // Through the loader of floats, which checks shape and dtype, and maps what is stored as bf16 or f32.
+        let numeric = match self.files.dtype(tensor)? {
+            StoredDtype::Bf16 => NumericDtype::Bf16,
+            StoredDtype::F32 | StoredDtype::F16 => NumericDtype::F32,
+        };
+        let stored = self.files.matrix(tensor, [rows, cols], numeric)?;
+        let quantize = |rows: Range<usize>| {
+            let mut values = vec![0.0; rows.len() * cols];
+            let row_values = values.chunks_exact_mut(cols);
+            row_values.zip(rows.clone()).for_each(|(out, row)| stored.row_f32(row, out));
+            QuantBlocks::quantize(kind, &values, rows.len(), cols)
+        };
+        Ok(Matrix::quantized(pack_in_parallel(kind, rows, cols, quantize)))
     }
+}
+
+/// Packs the blocks that `part` gives for some rows, with all cores, a few panels at a time.
+fn pack_in_parallel(
+    kind: QuantKind,
+    rows: usize,
+    cols: usize,
+    part: impl Fn(Range<usize>) -> QuantBlocks + Sync,
+) -> PackedMatrix {
+    let mut data = vec![Line([0; 64]); PackedMatrix::lines(kind, rows, cols)];
+    // Whole panels, and for every kind and number of columns a whole number of lines.
+    let part_rows = 64;
+    let part_lines = PackedMatrix::lines(kind, part_rows, cols);
+    data.par_chunks_mut(part_lines).enumerate().for_each(|(at, out)| {
+        let first = at * part_rows;
+        PackedMatrix::pack_into(
+            &part(first..rows.min(first + part_rows)),
+            cols,
+            bytemuck::cast_slice_mut(out),
+        );
+    });
+    PackedMatrix::new(kind, rows, cols, Storage::owned(data))
 }

@@ -110,6 +110,11 @@ impl WeightFiles {
         Ok(())
     }
 
+    /// The files, in the order in which they were mapped.
+    pub fn paths(&self) -> Vec<&Path> {
+        self.shards.iter().map(|(path, _)| path.as_path()).collect()
+    }
+
     /// Every tensor's name, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)

@@ -1,0 +1,217 @@
+//! Pack files: quantised matrices as the kernels read them, so that a start maps instead of computing.
+//!
+//! Layout: eight bytes of magic, offset and length of the header as little-endian u64, the matrices at multiples of 64
+//! bytes, and last the header, JSON. Keeps true: a file is written whole or not at all; it is used only for the very
+//! source files and forms that it was made from; every matrix has a digest, which who loads it checks.
+
+use crate::{Manifest, ModelError, ModelFolder};
+use conclave_kernels::quant::{Line, PackedMatrix, QuantKind};
+use conclave_kernels::{Matrix, Storage};
+use conclave_types::Digest;
+use memmap2::Mmap;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Changed with every change of the layout of matrices or header.
+const MAGIC: &[u8; 8] = b"CNCLPK01";
+/// Magic, and where the header is.
+const PREAMBLE: u64 = 64;
+/// Matrices that are in memory at once while a pack file is written.
+const TENSORS_AT_ONCE: usize = 32;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    /// Of the source tensors.
+    manifest: Manifest,
+    /// The numeric dtype and the forms of the weights.
+    forms: [String; 3],
+    /// The source files: name, bytes, time of the last change in nanoseconds.
+    sources: Vec<(String, u64, u64)>,
+    tensors: BTreeMap<String, Packed>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    kind: String,
+    shape: [usize; 2],
+    offset: u64,
+    digest: Digest,
+}
+
+/// An opened pack file.
+pub struct PackFile {
+    path: PathBuf,
+    header: Header,
+    map: Arc<Mmap>,
+}
+
+fn forms(folder: &ModelFolder) -> [String; 3] {
+    [folder.dtype.name(), folder.weights.experts.name(), folder.weights.trunk.name()].map(str::to_owned)
+}
+
+fn sources(folder: &ModelFolder) -> Result<Vec<(String, u64, u64)>, ModelError> {
+    let describe = |path: &Path| {
+        let failed = |error| ModelError::File { file: path.to_owned(), error };
+        let about = path.metadata().map_err(failed)?;
+        let changed = about.modified().map_err(failed)?;
+        let since = changed.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((name, about.len(), since.as_nanos() as u64))
+    };
+    folder.files.paths().into_iter().map(describe).collect()
+}
+
+/// Where the pack file of `folder` in its forms is looked for.
+pub fn pack_path(folder: &ModelFolder) -> PathBuf {
+    let [dtype, experts, trunk] = forms(folder);
+    let name = format!("{}.{dtype}-experts-{experts}-trunk-{trunk}.pack", folder.name());
+    let beside = if folder.path.is_dir() { Some(folder.path.as_path()) } else { folder.path.parent() };
+    beside.unwrap_or(Path::new(".")).join("conclave-pack").join(name)
+}
+
+/// Quantises what the forms of `folder` ask for and writes it to `path`; `progress(done, all)` counts matrices.
+///
+/// Errors: nothing is quantised in these forms; a tensor is damaged; the disk.
+pub fn write_pack(
+    folder: &ModelFolder,
+    manifest: &Manifest,
+    path: &Path,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<u64, ModelError> {
+    let failed = |error| ModelError::File { file: path.to_owned(), error };
+    let expert = |key| folder.spec.expert_tensors(key).into_iter().zip(folder.spec.expert_shapes());
+    let experts = folder.spec.expert_keys().flat_map(expert).map(|(t, s)| (t, s, folder.weights.experts));
+    let trunk = folder.spec.trunk_matrices().into_iter().map(|(t, s)| (t, s, folder.weights.trunk));
+    let wanted: Vec<_> = trunk.chain(experts).collect();
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(failed)?;
+    }
+    let partial = path.with_extension("partial");
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial).map_err(failed)?);
+    out.write_all(&[0; PREAMBLE as usize]).map_err(failed)?;
+    let mut offset = PREAMBLE;
+    let mut tensors = BTreeMap::new();
+    let mut done = 0;
+    for part in wanted.chunks(TENSORS_AT_ONCE) {
+        let load = |(tensor, shape, dtype): &(String, [usize; 2], _)| {
+            manifest.verify(folder, tensor)?;
+            let matrix = folder.matrix(tensor, *shape, *dtype)?;
+            let digest = matrix.packed().map(|packed| Digest::of(packed.data()));
+            Ok((matrix, digest))
+        };
+        let matrices: Vec<(Matrix, Option<Digest>)> =
+            part.par_iter().map(load).collect::<Result<_, ModelError>>()?;
+        for ((tensor, shape, _), (matrix, digest)) in part.iter().zip(&matrices) {
+            let (Some(packed), Some(digest)) = (matrix.packed(), digest) else { continue };
+            out.write_all(packed.data()).map_err(failed)?;
+            let kind = packed.kind().name().to_owned();
+            let entry = Packed { kind, shape: *shape, offset, digest: *digest };
+            tensors.insert(tensor.clone(), entry);
+            offset += packed.data().len() as u64;
+        }
+        done += part.len();
+        progress(done, wanted.len());
+    }
+    if tensors.is_empty() {
+        drop(out);
+        std::fs::remove_file(&partial).map_err(failed)?;
+        return Err(ModelError::NothingToPack(folder.path.clone()));
+    }
+    let header =
+        Header { manifest: manifest.clone(), forms: forms(folder), sources: sources(folder)?, tensors };
+    let text = serde_json::to_vec(&header).expect("a header has a JSON form");
+    out.write_all(&text).map_err(failed)?;
+    out.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let places = [offset.to_le_bytes(), (text.len() as u64).to_le_bytes()].concat();
+    out.write_all(&[MAGIC, places.as_slice()].concat()).map_err(failed)?;
+    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    std::fs::rename(&partial, path).map_err(failed)?;
+    Ok(offset + text.len() as u64)
+}
+
+impl PackFile {
+    /// Opens the pack file at `path` for `folder`: `None` if there is none, an error if it is damaged or was made from
+    /// other files or in other forms.
+    pub fn open(folder: &ModelFolder, path: &Path) -> Result<Option<Self>, ModelError> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(ModelError::File { file: path.to_owned(), error }),
+        };
+        // SAFETY-relevant only to content: a file changed under the map gives wrong numbers, as with the weights.
+        #[allow(unsafe_code)]
+        let map =
+            unsafe { Mmap::map(&file) }.map_err(|error| ModelError::File { file: path.to_owned(), error })?;
+        let corrupt = |why: &str| ModelError::Corrupt {
+            file: path.to_owned(),
+            why: format!("{why}; delete it and run `conclave pack` again"),
+        };
+        let number = |at: usize| -> Option<usize> {
+            usize::try_from(u64::from_le_bytes(map.get(at..at + 8)?.try_into().ok()?)).ok()
+        };
+        if map.get(..8) != Some(MAGIC.as_slice()) {
+            return Err(corrupt("it is no pack file of this version"));
+        }
+        let range = number(8).zip(number(16)).and_then(|(at, len)| Some(at..at.checked_add(len)?));
+        let text = range.and_then(|range| map.get(range)).ok_or_else(|| corrupt("it is cut short"))?;
+        let header: Header = serde_json::from_slice(text)
+            .map_err(|error| ModelError::Json { file: path.to_owned(), error })?;
+        if header.forms != forms(folder) || header.sources != sources(folder)? {
+            return Err(ModelError::StalePack(path.to_owned()));
+        }
+        header.manifest.verify_config(folder)?;
+        let pack = Self { path: path.to_owned(), header, map: Arc::new(map) };
+        for (name, packed) in &pack.header.tensors {
+            let fits = pack.kind(packed).is_some_and(|kind| pack.bytes(kind, packed).is_some());
+            if !fits {
+                return Err(corrupt(&format!("tensor `{name}` lies outside of it")));
+            }
+        }
+        Ok(Some(pack))
+    }
+
+    /// The manifest of the source tensors.
+    pub fn manifest(&self) -> &Manifest {
+        &self.header.manifest
+    }
+
+    /// Whether `tensor` is packed.
+    pub(crate) fn contains(&self, tensor: &str) -> bool {
+        self.header.tensors.contains_key(tensor)
+    }
+
+    fn kind(&self, packed: &Packed) -> Option<QuantKind> {
+        [QuantKind::Q8, QuantKind::Q4, QuantKind::Q4Min].into_iter().find(|kind| kind.name() == packed.kind)
+    }
+
+    fn bytes(&self, kind: QuantKind, packed: &Packed) -> Option<&[u8]> {
+        let [rows, cols] = packed.shape;
+        let at = usize::try_from(packed.offset).ok().filter(|at| at % 64 == 0)?;
+        self.map.get(at..at.checked_add(PackedMatrix::lines(kind, rows, cols).checked_mul(64)?)?)
+    }
+
+    /// The matrix `tensor`, mapped and checked against its digest; `None` if it is not packed.
+    pub(crate) fn matrix(&self, tensor: &str, shape: [usize; 2]) -> Result<Option<Matrix>, ModelError> {
+        let Some(packed) = self.header.tensors.get(tensor).filter(|packed| packed.shape == shape) else {
+            return Ok(None);
+        };
+        let kind = self.kind(packed).expect("checked when opened");
+        let bytes = self.bytes(kind, packed).expect("checked when opened");
+        let found = Digest::of(bytes);
+        if found != packed.digest {
+            let (file, tensor, expected) = (self.path.clone(), tensor.to_owned(), packed.digest);
+            return Err(ModelError::WrongDigest { file, tensor, expected, found });
+        }
+        let at = packed.offset as usize;
+        let range = at..at + bytes.len();
+        let data = Storage::<Line>::shared(self.map.clone(), |map| &map[range.clone()]);
+        let data = data.expect("offsets are multiples of 64 and maps begin at pages");
+        Ok(Some(Matrix::quantized(PackedMatrix::new(kind, shape[0], shape[1], data))))
+    }
+}
