@@ -1,4 +1,4 @@
-//! What can be wrong with a model folder, with the file, the value and the remedy.
+//! What can be wrong with a model folder or file, with the file, the value and the remedy.
 
 use conclave_types::Digest;
 use std::path::PathBuf;
@@ -7,7 +7,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The folder is not there.
-    #[error("model folder {0} does not exist; pass --model a folder with config.json and safetensors files")]
+    #[error(
+        "model folder {0} does not exist; pass --model a folder with config.json and safetensors files, or a .gguf file"
+    )]
     NoFolder(PathBuf),
     /// A file is missing or unreadable.
     #[error("{file}: {error}; a model folder needs it")]
@@ -69,8 +71,24 @@ pub enum ModelError {
         /// What is wrong.
         why: String,
     },
+    /// A GGUF file holds what is not supported.
+    #[error("{file}: {why}")]
+    Gguf {
+        /// The file.
+        file: PathBuf,
+        /// What it holds and what is supported.
+        why: String,
+    },
+    /// The metadata of a GGUF file describe no model that is supported.
+    #[error("{file}: its metadata, read as a config.json: {error}")]
+    GgufConfig {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        error: Box<ModelError>,
+    },
     /// A tensor is missing.
-    #[error("tensor `{tensor}` is in no safetensors file of {folder}; a shard may be missing")]
+    #[error("tensor `{tensor}` is in no weight file of {folder}; a shard may be missing")]
     NoTensor {
         /// The tensor.
         tensor: String,
@@ -78,7 +96,7 @@ pub enum ModelError {
         folder: PathBuf,
     },
     /// A tensor has an unexpected shape.
-    #[error("{file}: tensor `{tensor}` is {found:?}, config.json asks for {expected:?}")]
+    #[error("{file}: tensor `{tensor}` is {found:?}, the configuration asks for {expected:?}")]
     Shape {
         /// The file.
         file: PathBuf,
@@ -90,7 +108,9 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A tensor has an unsupported dtype.
-    #[error("{file}: tensor `{tensor}` is {found}; supported: F32, F16, BF16")]
+    #[error(
+        "{file}: tensor `{tensor}` is {found}; supported: F32, F16, BF16, and in GGUF Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K"
+    )]
     Dtype {
         /// The file.
         file: PathBuf,

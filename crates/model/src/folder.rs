@@ -1,14 +1,14 @@
-//! A model folder in Hugging Face layout, opened but not yet loaded.
+//! A model folder in Hugging Face layout, or a GGUF file, opened but not yet loaded.
 
-use crate::families;
-use crate::{DtypeChoice, ModelError, ModelSpec, NumericDtype, StoredDtype, WeightFiles};
+use crate::formats::{gguf, safetensors};
+use crate::{DtypeChoice, ModelError, ModelSpec, NumericDtype, StoredDtype, WeightFiles, families};
 use conclave_types::Digest;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// An opened model folder.
+/// An opened model folder or GGUF file.
 pub struct ModelFolder {
-    /// Where it is.
+    /// Where it is, as it was given.
     pub path: PathBuf,
     /// The model, described.
     pub spec: ModelSpec,
@@ -16,13 +16,14 @@ pub struct ModelFolder {
     pub files: WeightFiles,
     /// What is computed in.
     pub dtype: NumericDtype,
-    /// generation_config.json, or empty.
+    /// generation_config.json, or what a GGUF file says of it; may be empty.
     pub generation: Map<String, Value>,
     /// In what forms matrices are kept; see [`Self::with_weights`].
     pub weights: crate::WeightDtypes,
     /// Matrices that are packed already; see [`Self::with_pack`].
     pub pack: Option<std::sync::Arc<crate::PackFile>>,
     pub(crate) config_digest: Digest,
+    name: String,
 }
 
 pub(crate) fn read_json(path: &Path) -> Result<Map<String, Value>, ModelError> {
@@ -32,25 +33,24 @@ pub(crate) fn read_json(path: &Path) -> Result<Map<String, Value>, ModelError> {
 
 impl ModelFolder {
     /// Reads the configuration and maps the weights; loads nothing.
+    ///
+    /// - `path`: a folder in Hugging Face layout, a GGUF file, or a folder with one GGUF model and no config.json.
     pub fn open(path: &Path, dtype: DtypeChoice) -> Result<Self, ModelError> {
-        if !path.is_dir() {
+        if !path.exists() {
             return Err(ModelError::NoFolder(path.to_owned()));
         }
-        let config = read_json(&path.join("config.json"))?;
-        let mut spec = families::describe(&config)?;
-        let generation_file = path.join("generation_config.json");
-        let generation = if generation_file.exists() { read_json(&generation_file)? } else { Map::new() };
-        let eos = crate::config::eos_of(&generation);
-        if !eos.is_empty() {
-            spec.eos = eos;
-        }
-        let files = WeightFiles::open(path)?;
+        let (name, spec, generation, files) = match gguf::open(path)? {
+            Some(model) => (model.name, model.spec, model.generation, model.files),
+            None => hugging_face(path)?,
+        };
         let stored = files.dtype("model.embed_tokens.weight")?;
-        let dtype = match (dtype, stored) {
-            (DtypeChoice::F32, _) | (DtypeChoice::Auto, StoredDtype::F32 | StoredDtype::F16) => {
-                NumericDtype::F32
-            }
-            (DtypeChoice::Bf16, _) | (DtypeChoice::Auto, StoredDtype::Bf16) => NumericDtype::Bf16,
+        let dtype = match dtype {
+            DtypeChoice::F32 => NumericDtype::F32,
+            DtypeChoice::Bf16 => NumericDtype::Bf16,
+            // Beside quantised experts, f32 for the rest would be precision without use.
+            DtypeChoice::Auto if files.are_quantised() => NumericDtype::Bf16,
+            DtypeChoice::Auto if stored == StoredDtype::Bf16 => NumericDtype::Bf16,
+            DtypeChoice::Auto => NumericDtype::F32,
         };
         // Only what decides the computation is hashed, so that comments and key order do not matter.
         let mut described = spec.clone();
@@ -65,12 +65,34 @@ impl ModelFolder {
             weights: crate::WeightDtypes::default(),
             pack: None,
             config_digest,
+            name,
         })
     }
 
-    /// The model's name: the folder's.
+    /// The model's name: the folder's, or that of the GGUF file without its ending.
     pub fn name(&self) -> String {
-        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
-        path.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+        self.name.clone()
     }
+
+    /// The file that describes the model.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        if self.path.is_dir() { self.path.join("config.json") } else { self.path.clone() }
+    }
+}
+
+type Parts = (String, ModelSpec, Map<String, Value>, WeightFiles);
+
+fn hugging_face(path: &Path) -> Result<Parts, ModelError> {
+    let config = read_json(&path.join("config.json"))?;
+    let mut spec = families::describe(&config)?;
+    let generation_file = path.join("generation_config.json");
+    let generation = if generation_file.exists() { read_json(&generation_file)? } else { Map::new() };
+    let eos = crate::config::eos_of(&generation);
+    if !eos.is_empty() {
+        spec.eos = eos;
+    }
+    let folder = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name =
+        folder.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
+    Ok((name, spec, generation, safetensors::open(path)?))
 }

@@ -1,6 +1,6 @@
 //! Model descriptions, weight formats, the trunk and its `Compute` backends.
 //!
-//! Owns everything between a Hugging Face folder and logits, but for the experts' homes. Keeps true: a
+//! Owns everything between a Hugging Face folder or a GGUF file and logits, but for the experts' homes. Keeps true: a
 //! family is a description, not code; an unknown or unsupported config value is an error that names it;
 //! what is computed for a row depends on that row alone. Knows no clock, socket or request.
 
@@ -27,7 +27,7 @@ pub use cpu::CpuCompute;
 pub use error::ModelError;
 pub use expert_ffn::ExpertFfn;
 pub use folder::ModelFolder;
-pub use formats::safetensors::{StoredDtype, WeightFiles};
+pub use formats::{StoredDtype, WeightFiles, gguf};
 pub use manifest::Manifest;
 pub use pack::{PackFile, pack_path, write_pack};
 pub use route::{RouteError, Routing, combine, combine_with, route};

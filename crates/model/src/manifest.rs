@@ -61,7 +61,7 @@ impl Manifest {
             return Ok(());
         }
         Err(ModelError::WrongDigest {
-            file: folder.path.join("config.json"),
+            file: folder.config_file(),
             tensor: "(the configuration)".to_owned(),
             expected: self.config,
             found: folder.config_digest,

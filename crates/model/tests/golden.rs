@@ -1,11 +1,16 @@
 //! Every golden checkpoint of `tests/golden` on both compute backends against Hugging Face transformers:
 //! logits within 1e-4 of the largest reference logit, greedy tokens equal; and the exactness of `cpu`.
 
+mod support {
+    pub(super) mod gguf;
+}
+
 use candle_core::Device;
+use candle_core::quantized::GgmlDType;
 use conclave_kernels::Pool;
 use conclave_model::{
     CandleCompute, Compute, CpuCompute, DtypeChoice, ExpertFfn, FeedForward, Manifest, ModelFolder,
-    StepSequence, Trunk, WeightDtype, WeightDtypes, combine,
+    StepSequence, StoredDtype, Trunk, WeightDtype, WeightDtypes, combine,
 };
 use conclave_types::ExpertKey;
 use std::collections::BTreeMap;
@@ -171,6 +176,27 @@ fn forms() -> [WeightDtypes; 3] {
         form(WeightDtype::Q8, WeightDtype::Q8),
         form(WeightDtype::Q4, WeightDtype::Q8),
     ]
+}
+
+#[test]
+fn every_golden_holds_as_gguf() {
+    let dir = tempfile::tempdir().unwrap();
+    for case in goldens() {
+        let mut golden = read(&case);
+        let file = dir.path().join("model.gguf");
+        let config = serde_json::from_slice(&std::fs::read(case.join("config.json")).unwrap()).unwrap();
+        // Weights that come in 16 bits stay so.
+        let dtype = match golden.folder.files.dtype("model.embed_tokens.weight").unwrap() {
+            StoredDtype::F16 => GgmlDType::F16,
+            StoredDtype::Bf16 => GgmlDType::BF16,
+            _ => GgmlDType::F32,
+        };
+        support::gguf::convert(&golden.folder, &config, dtype, &file);
+        let spec = golden.folder.spec.clone();
+        golden.folder = ModelFolder::open(&file, DtypeChoice::F32).unwrap();
+        assert_eq!(golden.folder.spec, spec, "{case:?}");
+        check(&golden, &case, "cpu from GGUF", cpu(&golden.folder, 1));
+    }
 }
 
 #[test]

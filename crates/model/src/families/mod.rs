@@ -47,8 +47,8 @@ fn check(spec: &ModelSpec) -> Result<(), ModelError> {
     if spec.top_k > spec.experts {
         return bad("num_experts_per_tok", spec.top_k, format!("1 to {}", spec.experts));
     }
-    if !spec.head_dim.is_multiple_of(2) {
-        return bad("head_dim", spec.head_dim, "an even number".to_owned());
+    if spec.head_dim == 0 || !spec.head_dim.is_multiple_of(2) {
+        return bad("head_dim", spec.head_dim, "an even number above 0".to_owned());
     }
     Ok(())
 }

@@ -1,3 +1,10 @@
-//! Weight formats: one file each.
+//! Weight formats. Each is a parser that fills one table, [`WeightFiles`]; everything that uses weights reads them there.
 
+mod blocks;
+mod dtype;
+mod files;
+pub mod gguf;
 pub(crate) mod safetensors;
+
+pub use dtype::StoredDtype;
+pub use files::WeightFiles;
