@@ -3,8 +3,8 @@
 //! Keeps true: every token it makes is in the model's vocabulary; only the template, never a message,
 //! writes special tokens into a chat prompt. Does not know which tokens end a sequence.
 
-use super::folder::Folder;
 use super::guard::{Guard, Piece, Specials};
+use super::settings::Settings;
 use super::template::ChatTemplate;
 use super::{StreamDecoder, TextError};
 use conclave_types::TokenId;
@@ -32,12 +32,13 @@ struct Inner {
 }
 
 impl TextCodec {
-    /// Reads `tokenizer.json`, and where given `tokenizer_config.json` and `chat_template.jinja`.
+    /// Reads those of the model at `path`: of a folder `tokenizer.json`, and where given `tokenizer_config.json` and
+    /// `chat_template.jinja`; of a GGUF file, or a folder with one, its metadata.
     ///
     /// - `vocab_size`: tokens of the model, rows of its embedding.
     /// - Errors: a file is missing, unreadable or malformed; the tokenizer has a token that the model has not.
-    pub fn load(dir: &Path, vocab_size: u32) -> Result<Self, TextError> {
-        let Folder { tokenizer: parsing, template, named_tokens } = Folder::read(dir, vocab_size)?;
+    pub fn load(path: &Path, vocab_size: u32) -> Result<Self, TextError> {
+        let Settings { tokenizer: parsing, template, named_tokens } = Settings::read(path, vocab_size)?;
         let template = template.map(|(path, source)| ChatTemplate::compile(source, &path)).transpose()?;
         let mut plain = parsing.clone();
         plain.set_encode_special_tokens(true);

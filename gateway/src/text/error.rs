@@ -28,6 +28,17 @@ pub enum TextError {
         /// What is wrong.
         why: String,
     },
+    /// The model's file cannot be read at all.
+    #[error(transparent)]
+    Model(#[from] conclave_model::ModelError),
+    /// The tokenizer is of a kind that is not known.
+    #[error("{path}: {why}")]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for and what there is.
+        why: String,
+    },
     /// The tokenizer is of another model than the weights.
     #[error(
         "{path}: token `{token}` has id {id}, but the model's vocabulary has {vocab_size} tokens; use the tokenizer of this model"
@@ -83,6 +94,8 @@ impl TextError {
             Self::NoTokenizer { .. }
             | Self::Read { .. }
             | Self::Malformed { .. }
+            | Self::Model(_)
+            | Self::Unsupported { .. }
             | Self::VocabMismatch { .. }
             | Self::Tokenizer { .. } => ErrorCode::Internal,
         }

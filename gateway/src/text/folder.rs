@@ -3,8 +3,8 @@
 //! Keeps true: every problem is told with the file it is in. Reads once, at start; knows no message.
 
 use super::TextError;
+use super::settings::Settings;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,38 +15,28 @@ const NAMED_TOKENS: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /// What the folder says about text.
-pub(super) struct Folder {
-    pub(super) tokenizer: Tokenizer,
-    /// The chat template's source and the file it is from.
-    pub(super) template: Option<(PathBuf, String)>,
-    /// The texts of `bos_token`, `eos_token` and so on, where given.
-    pub(super) named_tokens: BTreeMap<&'static str, String>,
-}
-
-impl Folder {
-    pub(super) fn read(dir: &Path, vocab_size: u32) -> Result<Self, TextError> {
-        let tokenizer = tokenizer(dir.join("tokenizer.json"), vocab_size)?;
-        let config_path = dir.join("tokenizer_config.json");
-        let config = match text(&config_path)? {
-            Some(text) => serde_json::from_str(&text).map_err(|error| malformed(&config_path, error))?,
-            None => Value::Null,
-        };
-        let template_path = dir.join("chat_template.jinja");
-        // The file of its own is the newer way and wins, as in `transformers`.
-        let template = match text(&template_path)? {
-            Some(source) => Some((template_path, source)),
-            None => template_of(&config, &config_path)?.map(|source| (config_path, source)),
-        };
-        // Older checkpoints name their tokens in a file of their own.
-        let map_path = dir.join("special_tokens_map.json");
-        let map = match text(&map_path)? {
-            Some(text) => serde_json::from_str(&text).map_err(|error| malformed(&map_path, error))?,
-            None => Value::Null,
-        };
-        let of = |name: &str| token_text(&config[name]).or_else(|| token_text(&map[name]));
-        let named = NAMED_TOKENS.into_iter().filter_map(|name| Some((name, of(name)?)));
-        Ok(Self { tokenizer, template, named_tokens: named.collect() })
-    }
+pub(super) fn settings(dir: &Path) -> Result<Settings, TextError> {
+    let tokenizer = tokenizer(dir.join("tokenizer.json"))?;
+    let config_path = dir.join("tokenizer_config.json");
+    let config = match text(&config_path)? {
+        Some(text) => serde_json::from_str(&text).map_err(|error| malformed(&config_path, error))?,
+        None => Value::Null,
+    };
+    let template_path = dir.join("chat_template.jinja");
+    // The file of its own is the newer way and wins, as in `transformers`.
+    let template = match text(&template_path)? {
+        Some(source) => Some((template_path, source)),
+        None => template_of(&config, &config_path)?.map(|source| (config_path, source)),
+    };
+    // Older checkpoints name their tokens in a file of their own.
+    let map_path = dir.join("special_tokens_map.json");
+    let map = match text(&map_path)? {
+        Some(text) => serde_json::from_str(&text).map_err(|error| malformed(&map_path, error))?,
+        None => Value::Null,
+    };
+    let of = |name: &str| token_text(&config[name]).or_else(|| token_text(&map[name]));
+    let named = NAMED_TOKENS.into_iter().filter_map(|name| Some((name, of(name)?)));
+    Ok(Settings { tokenizer, template, named_tokens: named.collect() })
 }
 
 fn malformed(path: &Path, why: impl ToString) -> TextError {
@@ -61,17 +51,13 @@ fn text(path: &Path) -> Result<Option<String>, TextError> {
     }
 }
 
-fn tokenizer(path: PathBuf, vocab_size: u32) -> Result<Tokenizer, TextError> {
+fn tokenizer(path: PathBuf) -> Result<Tokenizer, TextError> {
     let Some(json) = text(&path)? else { return Err(TextError::NoTokenizer { path }) };
     let mut tokenizer = Tokenizer::from_bytes(json).map_err(|error| malformed(&path, error))?;
     // Settings of somebody's training run: left on, they would cut or pad prompts in silence.
     tokenizer.with_truncation(None).map_err(|error| malformed(&path, error))?;
     tokenizer.with_padding(None);
-    let outside = tokenizer.get_vocab(true).into_iter().filter(|(_, id)| *id >= vocab_size);
-    match outside.min_by_key(|(_, id)| *id) {
-        Some((token, id)) => Err(TextError::VocabMismatch { path, token, id, vocab_size }),
-        None => Ok(tokenizer),
-    }
+    Ok(tokenizer)
 }
 
 /// `chat_template` is the source, or a list of `{name, template}` of which `default` counts.

@@ -8,9 +8,11 @@ mod codec;
 mod date;
 mod error;
 mod folder;
+mod gguf;
 mod guard;
 #[cfg(test)]
 mod seed;
+mod settings;
 mod stop;
 mod stream;
 mod template;
