@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Which model, and what it is computed with.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelOptions {
-    /// Model folder in Hugging Face layout; default: the small model that comes with Conclave.
+    /// Model folder in Hugging Face layout, or a .gguf file; default: the small model that comes with Conclave.
     #[arg(long, env = "CONCLAVE_MODEL")]
     model: Option<PathBuf>,
     /// What to compute in: auto (as stored), f32 or bf16.
