@@ -79,8 +79,8 @@ impl<C: Compute> Trunk<C> {
         let dtype = folder.weights.trunk;
         let matrix = |name: &str, rows, cols| compute.matrix(folder, name, [rows, cols], dtype);
         // What is looked up or decides who computes is not quantised.
-        let plain =
-            |name: &str, rows, cols| compute.matrix(folder, name, [rows, cols], WeightDtype::AsStored);
+        let unquantized = WeightDtype::from(folder.dtype);
+        let plain = |name: &str, rows, cols| compute.matrix(folder, name, [rows, cols], unquantized);
         let vector = |name: &str, len| compute.vector(folder, name, len);
         let (q_width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
         let load_layer = |index: usize| -> Result<Layer<C>, ModelError> {
@@ -134,7 +134,9 @@ impl<C: Compute> Trunk<C> {
         let norm = vector("model.norm.weight", spec.hidden)?;
         let head_name = if spec.tied { "model.embed_tokens.weight" } else { "lm_head.weight" };
         // A tied head is the embedding itself, unless the two are kept in different forms.
-        let own_head = !spec.tied || dtype != WeightDtype::AsStored;
+        let same = dtype == unquantized
+            || dtype == WeightDtype::AsStored && !folder.files.dtype(head_name)?.is_quantised();
+        let own_head = !spec.tied || !same;
         let head = own_head.then(|| matrix(head_name, spec.vocab, spec.hidden)).transpose()?;
         Ok(Self { compute, spec, embedding, layers, norm, head })
     }

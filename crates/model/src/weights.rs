@@ -3,7 +3,7 @@
 //! Keeps true: the same stored bytes and the same dtype give the same matrix on every machine. Router, embedding and
 //! vectors are never quantised: they are small, and what they decide is not.
 
-use crate::{Manifest, ModelError, ModelFolder, NumericDtype, PackFile, StoredDtype};
+use crate::{Manifest, ModelError, ModelFolder, NumericDtype, PackFile};
 use conclave_kernels::Matrix;
 use conclave_kernels::Storage;
 use conclave_kernels::quant::{Line, PackedMatrix, QuantBlocks, QuantKind};
@@ -36,6 +36,15 @@ impl WeightDtype {
             Self::Bf16 => "bf16",
             Self::Q8 => "q8",
             Self::Q4 => "q4",
+        }
+    }
+}
+
+impl From<NumericDtype> for WeightDtype {
+    fn from(dtype: NumericDtype) -> Self {
+        match dtype {
+            NumericDtype::F32 => Self::F32,
+            NumericDtype::Bf16 => Self::Bf16,
         }
     }
 }
@@ -100,42 +109,42 @@ impl ModelFolder {
 
     /// `tensor` `[rows, cols]` in the form `dtype`.
     pub fn matrix(&self, tensor: &str, shape: [usize; 2], dtype: WeightDtype) -> Result<Matrix, ModelError> {
-        // A plain copy of a packed tensor, such as an embedding that is also the output head, is still as stored.
-        if dtype != WeightDtype::AsStored
+        // An embedding that is also the output head is wanted twice, and once as plain numbers.
+        if !matches!(dtype, WeightDtype::F32 | WeightDtype::Bf16)
             && let Some(pack) = &self.pack
             && let Some(matrix) = pack.matrix(tensor, shape)?
         {
             return Ok(matrix);
         }
-        let quantized = |kind| self.quantized(tensor, shape, kind);
         match dtype {
+            WeightDtype::AsStored if self.files.dtype(tensor)?.is_quantised() => {
+                self.as_quantized(tensor, shape)
+            }
             WeightDtype::AsStored => self.files.matrix(tensor, shape, self.dtype),
             WeightDtype::F32 => self.files.matrix(tensor, shape, NumericDtype::F32),
             WeightDtype::Bf16 => self.files.matrix(tensor, shape, NumericDtype::Bf16),
-            WeightDtype::Q8 => quantized(QuantKind::Q8),
-            WeightDtype::Q4 => quantized(QuantKind::Q4),
+            WeightDtype::Q8 => self.quantized(tensor, shape, QuantKind::Q8),
+            WeightDtype::Q4 => self.quantized(tensor, shape, QuantKind::Q4),
         }
     }
 
-    fn quantized(
-        &self,
-        tensor: &str,
-        [rows, cols]: [usize; 2],
-        kind: QuantKind,
-    ) -> Result<Matrix, ModelError> {
-        // Through the loader of floats, which checks shape and dtype, and maps what is stored as bf16 or f32.
-        let numeric = match self.files.dtype(tensor)? {
-            StoredDtype::Bf16 => NumericDtype::Bf16,
-            StoredDtype::F32 | StoredDtype::F16 => NumericDtype::F32,
-        };
-        let stored = self.files.matrix(tensor, [rows, cols], numeric)?;
+    /// What a file holds quantised, in the kernels' blocks; what these cannot hold becomes int8, which loses little.
+    fn as_quantized(&self, tensor: &str, shape: [usize; 2]) -> Result<Matrix, ModelError> {
+        self.files.check_shape(tensor, &shape)?;
+        match self.files.quant_blocks(tensor)? {
+            Some(blocks) => Ok(Matrix::quantized(PackedMatrix::pack(&blocks, shape[1]))),
+            None => self.quantized(tensor, shape, QuantKind::Q8),
+        }
+    }
+
+    fn quantized(&self, tensor: &str, shape: [usize; 2], kind: QuantKind) -> Result<Matrix, ModelError> {
+        self.files.check_shape(tensor, &shape)?;
+        let [rows, cols] = shape;
         let quantize = |rows: Range<usize>| {
-            let mut values = vec![0.0; rows.len() * cols];
-            let row_values = values.chunks_exact_mut(cols);
-            row_values.zip(rows.clone()).for_each(|(out, row)| stored.row_f32(row, out));
-            QuantBlocks::quantize(kind, &values, rows.len(), cols)
+            let values = self.files.f32_rows(tensor, rows.clone())?;
+            Ok(QuantBlocks::quantize(kind, &values, rows.len(), cols))
         };
-        Ok(Matrix::quantized(pack_in_parallel(kind, rows, cols, quantize)))
+        Ok(Matrix::quantized(pack_in_parallel(kind, rows, cols, quantize)?))
     }
 }
 
@@ -144,19 +153,17 @@ fn pack_in_parallel(
     kind: QuantKind,
     rows: usize,
     cols: usize,
-    part: impl Fn(Range<usize>) -> QuantBlocks + Sync,
-) -> PackedMatrix {
+    part: impl Fn(Range<usize>) -> Result<QuantBlocks, ModelError> + Sync,
+) -> Result<PackedMatrix, ModelError> {
     let mut data = vec![Line([0; 64]); PackedMatrix::lines(kind, rows, cols)];
     // Whole panels, and for every kind and number of columns a whole number of lines.
     let part_rows = 64;
     let part_lines = PackedMatrix::lines(kind, part_rows, cols);
-    data.par_chunks_mut(part_lines).enumerate().for_each(|(at, out)| {
+    data.par_chunks_mut(part_lines).enumerate().try_for_each(|(at, out)| {
         let first = at * part_rows;
-        PackedMatrix::pack_into(
-            &part(first..rows.min(first + part_rows)),
-            cols,
-            bytemuck::cast_slice_mut(out),
-        );
-    });
-    PackedMatrix::new(kind, rows, cols, Storage::owned(data))
+        let blocks = part(first..rows.min(first + part_rows))?;
+        PackedMatrix::pack_into(&blocks, cols, bytemuck::cast_slice_mut(out));
+        Ok::<(), ModelError>(())
+    })?;
+    Ok(PackedMatrix::new(kind, rows, cols, Storage::owned(data)))
 }

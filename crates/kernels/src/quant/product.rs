@@ -1,27 +1,18 @@
 //! Rows of int8 activations against a panel of packed weights.
 //!
 //! Keeps true: each (row, column) is `sum over blocks, ascending, of fma(product, row scale * column scale)`, whatever
-//! the rows beside it. A panel's codes are widened once for all rows of a call, a few blocks at a time, so that they
-//! stay in the first-level cache.
+//! the rows beside it. A panel is read once for all rows of a call.
 
 use super::activations::QuantRows;
-use super::isa::{Columns, Level, PREPARED_MAX, Portable};
+use super::isa::{Columns, Level, Portable};
 use super::packed::PANEL;
 use super::{PackedMatrix, QuantKind};
 
-/// Blocks that are widened at once: 8 KiB at most.
+/// Blocks that all rows meet before the next: 4 KiB of weights, which stay in the first-level cache.
 const CHUNK: usize = 8;
-/// Rows of one register tile.
-const TILE: usize = 4;
 
 /// Sixteen outputs of each row.
 pub(crate) type PanelRows = [[f32; PANEL]];
-
-/// Where a chunk's widened codes lie while all rows meet them.
-#[repr(align(64))]
-struct Scratch {
-    _bytes: [u8; CHUNK * PREPARED_MAX],
-}
 
 /// What one row brings to a chunk of blocks.
 #[derive(Clone, Copy)]
@@ -97,24 +88,16 @@ unsafe fn kind<C: Columns, const KIND: usize>(
     panel: usize,
     out: &mut PanelRows,
 ) {
-    let mut scratch = std::mem::MaybeUninit::<Scratch>::uninit();
-    let prepared: *mut u8 = scratch.as_mut_ptr().cast();
-    let prepared_block = C::PREPARED[usize::from(KIND > 0)];
-    let (record, codes_at) = (w.kind().record_bytes(), w.kind().codes_at());
+    let record = w.kind().record_bytes();
     let records = w.panel(panel).as_ptr();
     let code_bytes = 32 * x.form.code_bytes();
     out.fill([0.0; PANEL]);
     let mut first = 0;
     while first < x.blocks {
         let count = CHUNK.min(x.blocks - first);
-        // SAFETY: the panel has `x.blocks` records; each prepared block has its place in the scratch.
+        // SAFETY: the panel has `x.blocks` records.
         unsafe {
             let records = records.add(first * record);
-            for block in 0..count {
-                let codes = records.add(block * record + codes_at);
-                let to = prepared.add(block * prepared_block);
-                if KIND == 0 { C::prepare_q8(codes, to) } else { C::prepare_q4(codes, to) }
-            }
             let row = |at: usize| {
                 let block = rows[at] as usize * x.blocks + first;
                 assert!(block + count <= x.scales.len(), "row {} of the activations", rows[at]);
@@ -129,7 +112,8 @@ unsafe fn kind<C: Columns, const KIND: usize>(
                 ($rows:literal) => {{
                     let rows: [RowBlocks; $rows] = std::array::from_fn(|r| row(at + r));
                     let to = out.as_mut_ptr().add(at).cast();
-                    tile::<C, KIND, $rows>(prepared, records, record, count, code_bytes, &rows, to);
+                    tile::<C, KIND, $rows>(records, w.kind(), count, code_bytes, &rows, to);
+                    at += $rows;
                 }};
             }
             while at < rows.len() {
@@ -137,9 +121,9 @@ unsafe fn kind<C: Columns, const KIND: usize>(
                     1 => tile!(1),
                     2 => tile!(2),
                     3 => tile!(3),
-                    _ => tile!(4),
+                    left if C::ROWS < 8 || left < 8 => tile!(4),
+                    _ => tile!(8),
                 }
-                at += TILE;
             }
         }
         first += count;
@@ -154,9 +138,8 @@ unsafe fn kind<C: Columns, const KIND: usize>(
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn tile<C: Columns, const KIND: usize, const R: usize>(
-    prepared: *const u8,
     records: *const u8,
-    record: usize,
+    kind: QuantKind,
     count: usize,
     code_bytes: usize,
     rows: &[RowBlocks; R],
@@ -164,30 +147,29 @@ unsafe fn tile<C: Columns, const KIND: usize, const R: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut sums: [C::Floats; R] = std::array::from_fn(|r| C::load(out.add(r * PANEL)));
+        let groups = std::hint::black_box(8);
         for block in 0..count {
-            let codes: [*const u8; R] = std::array::from_fn(|r| rows[r].codes.add(block * code_bytes));
+            let row_codes: [*const u8; R] = std::array::from_fn(|r| rows[r].codes.add(block * code_bytes));
             let code_sums: [i32; R] = std::array::from_fn(|r| *rows[r].sums.add(block));
-            let prepared = prepared.add(block * C::PREPARED[(KIND > 0) as usize]);
+            let record = records.add(block * kind.record_bytes());
+            let codes = record.add(kind.codes_at());
             let ints = match KIND {
-                0 => C::q8(prepared, &codes, &code_sums),
-                1 => C::q4(prepared, &codes, &code_sums, 8),
-                _ => C::q4(prepared, &codes, &code_sums, 0),
+                0 => C::q8::<R>(groups, codes, &row_codes, &code_sums),
+                1 => C::q4::<R>(groups, codes, &row_codes, &code_sums, 8),
+                _ => C::q4::<R>(groups, codes, &row_codes, &code_sums, 0),
             };
-            let record = records.add(block * record);
             let scales = C::halves(record);
             for r in 0..R {
                 let scale = *rows[r].scales.add(block);
                 let both = C::mul(C::splat(scale), scales);
-                sums[r] = C::fma(sums[r], C::to_floats(ints[r]), both);
+                // The sums stay in memory, which is the first-level cache: the integers need the registers.
+                let mut sums = C::fma(C::load(out.add(r * PANEL)), C::to_floats(ints[r]), both);
                 if KIND == 2 {
                     let minus = -(scale * code_sums[r] as f32);
-                    sums[r] = C::fma(sums[r], C::splat(minus), C::halves(record.add(2 * PANEL)));
+                    sums = C::fma(sums, C::splat(minus), C::halves(record.add(2 * PANEL)));
                 }
+                C::store(sums, out.add(r * PANEL));
             }
-        }
-        for r in 0..R {
-            C::store(sums[r], out.add(r * PANEL));
         }
     }
 }

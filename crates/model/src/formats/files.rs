@@ -173,7 +173,12 @@ impl WeightFiles {
         }
     }
 
-    fn check_shape(&self, tensor: &str, expected: &[usize]) -> Result<&Stored, ModelError> {
+    /// Refuses a `tensor` of another shape.
+    pub(crate) fn check_shape(&self, tensor: &str, expected: &[usize]) -> Result<(), ModelError> {
+        self.stored_as(tensor, expected).map(drop)
+    }
+
+    fn stored_as(&self, tensor: &str, expected: &[usize]) -> Result<&Stored, ModelError> {
         let stored = self.stored(tensor)?;
         if stored.shape != expected {
             return Err(ModelError::Shape {
@@ -193,7 +198,7 @@ impl WeightFiles {
         [rows, cols]: [usize; 2],
         dtype: NumericDtype,
     ) -> Result<Matrix, ModelError> {
-        let stored = self.check_shape(tensor, &[rows, cols])?;
+        let stored = self.stored_as(tensor, &[rows, cols])?;
         let map = &self.files[stored.file].bytes;
         let source = self.rows(tensor)?;
         let found = (source.dtype, source.order);

@@ -10,58 +10,81 @@ use std::arch::x86_64::*;
 /// Two registers of eight columns.
 pub(crate) struct Avx2;
 
+/// Signed bytes of even and of odd places, as 16 bits each.
+///
+/// # Safety
+/// AVX2 is enabled.
+#[inline(always)]
+unsafe fn widen(bytes: __m256i) -> [__m256i; 2] {
+    // SAFETY: the caller's promise.
+    unsafe { [_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(bytes)), _mm256_srai_epi16::<8>(bytes)] }
+}
+
+/// Low and high halves of the bytes.
+///
+/// # Safety
+/// AVX2 is enabled.
+#[inline(always)]
+unsafe fn nibbles(bytes: __m256i) -> [__m256i; 2] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = _mm256_set1_epi8(0xf);
+        [_mm256_and_si256(bytes, low), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low)]
+    }
+}
+
+/// Adds the products of four unsigned codes of each column, up to 15, with each row's at `group`, in 16 bits by twos.
+///
+/// # Safety
+/// AVX2 is enabled; the rows have that group. (A function, because a closure would not have the instruction set.)
+// Indices, because constant loops over them are what the compiler unrolls into registers.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+unsafe fn add<const R: usize>(
+    short: &mut [[__m256i; 2]; R],
+    group: usize,
+    weights: [__m256i; 2],
+    rows: &[*const u8; R],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for r in 0..R {
+            let row = _mm256_set1_epi32(rows[r].add(group * 4).cast::<i32>().read_unaligned());
+            for half in 0..2 {
+                let product = _mm256_maddubs_epi16(weights[half], row);
+                short[r][half] = _mm256_add_epi16(short[r][half], product);
+            }
+        }
+    }
+}
+
 // SAFETY of every block below: the trait's contract.
 impl Columns for Avx2 {
     type Ints = [__m256i; 2];
     type Floats = [__m256; 2];
-    const PREPARED: [usize; 2] = [1024, 512];
-
-    #[inline(always)]
-    unsafe fn prepare_q8(codes: *const u8, to: *mut u8) {
-        unsafe {
-            for at in 0..16 {
-                let bytes = _mm256_loadu_si256(codes.add(at * 32).cast());
-                let even = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(bytes));
-                let odd = _mm256_srai_epi16::<8>(bytes);
-                _mm256_storeu_si256(to.add(at * 64).cast(), even);
-                _mm256_storeu_si256(to.add(at * 64 + 32).cast(), odd);
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn prepare_q4(codes: *const u8, to: *mut u8) {
-        unsafe {
-            let low = _mm256_set1_epi8(0xf);
-            for at in 0..8 {
-                let bytes = _mm256_loadu_si256(codes.add(at * 32).cast());
-                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low);
-                _mm256_storeu_si256(to.add(at * 32).cast(), _mm256_and_si256(bytes, low));
-                _mm256_storeu_si256(to.add(256 + at * 32).cast(), high);
-            }
-        }
-    }
+    const ROWS: usize = 4;
 
     // Indices, because constant loops over them are what the compiler unrolls into registers.
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     unsafe fn q8<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         _: &[i32; R],
     ) -> [Self::Ints; R] {
         unsafe {
             let mut ints = [[_mm256_setzero_si256(); 2]; R];
-            for group in 0..8 {
-                let from = prepared.add(group * 128).cast::<__m256i>();
-                let weights = [0, 1, 2, 3].map(|at| _mm256_loadu_si256(from.add(at)));
+            for group in 0..groups {
+                let from = codes.add(group * 64).cast::<__m256i>();
+                let weights = [widen(_mm256_loadu_si256(from)), widen(_mm256_loadu_si256(from.add(1)))];
                 for r in 0..R {
                     let pairs = rows[r].add(group * 8).cast::<i32>();
                     let even = _mm256_set1_epi32(pairs.read_unaligned());
                     let odd = _mm256_set1_epi32(pairs.add(1).read_unaligned());
                     for half in 0..2 {
-                        let first = _mm256_madd_epi16(weights[2 * half], even);
-                        let second = _mm256_madd_epi16(weights[2 * half + 1], odd);
+                        let first = _mm256_madd_epi16(weights[half][0], even);
+                        let second = _mm256_madd_epi16(weights[half][1], odd);
                         ints[r][half] = _mm256_add_epi32(_mm256_add_epi32(ints[r][half], first), second);
                     }
                 }
@@ -73,23 +96,20 @@ impl Columns for Avx2 {
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     unsafe fn q4<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         sums: &[i32; R],
         offset: i32,
     ) -> [Self::Ints; R] {
         unsafe {
             let mut short = [[_mm256_setzero_si256(); 2]; R];
-            for group in 0..8 {
-                let from = prepared.add(group * 64).cast::<__m256i>();
-                let weights = [_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))];
-                for r in 0..R {
-                    let row = _mm256_set1_epi32(rows[r].add(group * 4).cast::<i32>().read_unaligned());
-                    for half in 0..2 {
-                        let product = _mm256_maddubs_epi16(weights[half], row);
-                        short[r][half] = _mm256_add_epi16(short[r][half], product);
-                    }
-                }
+            for group in 0..groups / 2 {
+                let from = codes.add(group * 64).cast::<__m256i>();
+                let [low_a, high_a] = nibbles(_mm256_loadu_si256(from));
+                let [low_b, high_b] = nibbles(_mm256_loadu_si256(from.add(1)));
+                add(&mut short, group, [low_a, low_b], rows);
+                add(&mut short, 4 + group, [high_a, high_b], rows);
             }
             let ones = _mm256_set1_epi16(1);
             let mut ints = [[_mm256_setzero_si256(); 2]; R];

@@ -9,83 +9,109 @@ use std::arch::x86_64::*;
 /// One register of sixteen columns.
 pub(crate) struct Avx512;
 
-/// `starts[r]` plus the products of eight groups of four unsigned codes with the row's.
+/// Minus `offset` times each row's sum, where the products start.
 ///
 /// # Safety
-/// As for the trait.
+/// AVX-512 is enabled.
+// Indices, because closures would not have the instruction set.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+unsafe fn starts<const R: usize>(sums: &[i32; R], offset: i32) -> [__m512i; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut starts = [_mm512_setzero_si512(); R];
+        for r in 0..R {
+            starts[r] = _mm512_set1_epi32(offset.wrapping_mul(sums[r]).wrapping_neg());
+        }
+        starts
+    }
+}
+
+/// Adds the products of four unsigned codes of each column with each row's at `group`.
+///
+/// # Safety
+/// AVX-512 with VNNI is enabled; the rows have that group.
 // Indices, because constant loops over them are what the compiler unrolls into registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn dot<const R: usize>(
-    prepared: *const u8,
+unsafe fn add<const R: usize>(
+    ints: &mut [__m512i; R],
+    group: usize,
+    weights: __m512i,
     rows: &[*const u8; R],
-    sums: &[i32; R],
-    offset: i32,
-) -> [__m512i; R] {
+) {
+    for r in 0..R {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let row = _mm512_set1_epi32(rows[r].add(group * 4).cast::<i32>().read_unaligned());
+            ints[r] = _mm512_dpbusd_epi32(ints[r], weights, row);
+        }
+    }
+}
+
+/// Low and high halves of the bytes.
+///
+/// # Safety
+/// AVX-512 is enabled.
+#[inline(always)]
+unsafe fn nibbles(bytes: __m512i) -> [__m512i; 2] {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut ints = [_mm512_setzero_si512(); R];
-        for r in 0..R {
-            ints[r] = _mm512_set1_epi32(offset.wrapping_mul(sums[r]).wrapping_neg());
-        }
-        for group in 0..8 {
-            let weights = _mm512_loadu_si512(prepared.add(group * 64).cast());
-            for r in 0..R {
-                let row = _mm512_set1_epi32(rows[r].add(group * 4).cast::<i32>().read_unaligned());
-                ints[r] = _mm512_dpbusd_epi32(ints[r], weights, row);
-            }
-        }
-        ints
+        let low = _mm512_set1_epi8(0xf);
+        [_mm512_and_si512(bytes, low), _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), low)]
     }
+}
+
+/// Signed bytes plus 128.
+///
+/// # Safety
+/// AVX-512 is enabled.
+#[inline(always)]
+unsafe fn unsign(bytes: __m512i) -> __m512i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)) }
 }
 
 // SAFETY of every block below: the trait's contract.
 impl Columns for Avx512 {
     type Ints = __m512i;
     type Floats = __m512;
-    const PREPARED: [usize; 2] = [512, 512];
-
-    #[inline(always)]
-    unsafe fn prepare_q8(codes: *const u8, to: *mut u8) {
-        unsafe {
-            let offset = _mm512_set1_epi8(-128);
-            for at in 0..8 {
-                let bytes = _mm512_loadu_si512(codes.add(at * 64).cast());
-                _mm512_storeu_si512(to.add(at * 64).cast(), _mm512_xor_si512(bytes, offset));
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn prepare_q4(codes: *const u8, to: *mut u8) {
-        unsafe {
-            let low = _mm512_set1_epi8(0xf);
-            for at in 0..4 {
-                let bytes = _mm512_loadu_si512(codes.add(at * 64).cast());
-                let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), low);
-                _mm512_storeu_si512(to.add(at * 64).cast(), _mm512_and_si512(bytes, low));
-                _mm512_storeu_si512(to.add(256 + at * 64).cast(), high);
-            }
-        }
-    }
+    const ROWS: usize = 8;
 
     #[inline(always)]
     unsafe fn q8<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         sums: &[i32; R],
     ) -> [Self::Ints; R] {
-        unsafe { dot(prepared, rows, sums, 128) }
+        unsafe {
+            let mut ints = starts(sums, 128);
+            for group in 0..groups {
+                let weights = _mm512_loadu_si512(codes.add(group * 64).cast());
+                add(&mut ints, group, unsign(weights), rows);
+            }
+            ints
+        }
     }
 
     #[inline(always)]
     unsafe fn q4<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         sums: &[i32; R],
         offset: i32,
     ) -> [Self::Ints; R] {
-        unsafe { dot(prepared, rows, sums, offset) }
+        unsafe {
+            let mut ints = starts(sums, offset);
+            for group in 0..groups / 2 {
+                let [low, high] = nibbles(_mm512_loadu_si512(codes.add(group * 64).cast()));
+                add(&mut ints, group, low, rows);
+                add(&mut ints, 4 + group, high, rows);
+            }
+            ints
+        }
     }
 
     #[inline(always)]

@@ -21,9 +21,6 @@ pub(crate) use portable::Portable;
 
 use crate::Isa;
 
-/// Bytes that hold the prepared codes of one block of a panel, at most.
-pub(crate) const PREPARED_MAX: usize = 1024;
-
 /// The instruction set of the integer products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -76,22 +73,23 @@ pub(crate) trait Columns {
     type Ints: Copy;
     /// Sixteen f32.
     type Floats: Copy;
-    /// Bytes of a prepared block of Q8 and of Q4.
-    const PREPARED: [usize; 2];
+    /// Rows of the largest register tile: 4 or 8.
+    const ROWS: usize;
 
-    /// Codes of a Q8 block, 512 bytes, as `q8` wants them, to `PREPARED[0]` bytes.
-    unsafe fn prepare_q8(codes: *const u8, to: *mut u8);
-    /// Codes of a Q4 block, 256 bytes, as `q4` wants them, to `PREPARED[1]` bytes.
-    unsafe fn prepare_q4(codes: *const u8, to: *mut u8);
     /// For each row the exact products of its 32 codes with the sixteen columns; `sums` are the rows' code sums.
+    ///
+    /// `groups` is always 8, and must not be known to the
+    /// compiler: it would unroll the loop and run out of registers.
     unsafe fn q8<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         sums: &[i32; R],
     ) -> [Self::Ints; R];
     /// The same for codes 0..=15, minus `offset` times the row's sum.
     unsafe fn q4<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         sums: &[i32; R],
         offset: i32,

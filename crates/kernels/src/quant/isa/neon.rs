@@ -44,79 +44,82 @@ unsafe fn widen(from: *const u8) -> float32x4_t {
     }
 }
 
-/// `starts` plus the products of eight groups of four codes, all below 128, with each row's.
+/// Adds the products of four codes of each column, all below 128, with each row's at `group`.
 ///
 /// # Safety
 /// As for the trait.
 // Indices, because constant loops over them are what the compiler unrolls into registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn dot<const R: usize>(
-    prepared: *const u8,
+unsafe fn add<const R: usize>(
+    ints: &mut [[int32x4_t; 4]; R],
+    group: usize,
+    weights: [int8x16_t; 4],
     rows: &[*const u8; R],
-    starts: [i32; R],
-) -> [[int32x4_t; 4]; R] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut ints = [[vdupq_n_s32(0); 4]; R];
-        for r in 0..R {
-            ints[r] = [vdupq_n_s32(starts[r]); 4];
-        }
-        for group in 0..8 {
-            let from = prepared.add(group * 64).cast::<i8>();
-            let weights = [0, 16, 32, 48].map(|at| vld1q_s8(from.add(at)));
-            for r in 0..R {
-                let four = rows[r].add(group * 4).cast::<i32>().read_unaligned();
-                let row = vreinterpretq_s8_s32(vdupq_n_s32(four));
-                for part in 0..4 {
-                    ints[r][part] = sdot(ints[r][part], weights[part], row);
-                }
+) {
+    for r in 0..R {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let four = rows[r].add(group * 4).cast::<i32>().read_unaligned();
+            let row = vreinterpretq_s8_s32(vdupq_n_s32(four));
+            for part in 0..4 {
+                ints[r][part] = sdot(ints[r][part], weights[part], row);
             }
         }
-        ints
     }
+}
+
+/// Sixteen columns' four codes at `from`.
+///
+/// # Safety
+/// `from` points to 64 bytes.
+#[inline(always)]
+unsafe fn load_codes(from: *const u8) -> [int8x16_t; 4] {
+    // SAFETY: the caller's promise.
+    [0, 16, 32, 48].map(|at| unsafe { vld1q_s8(from.add(at).cast()) })
 }
 
 // SAFETY of every block below: the trait's contract.
 impl Columns for Neon {
     type Ints = [int32x4_t; 4];
     type Floats = [float32x4_t; 4];
-    const PREPARED: [usize; 2] = [512, 512];
+    const ROWS: usize = 4;
 
     #[inline(always)]
-    unsafe fn prepare_q8(codes: *const u8, to: *mut u8) {
-        unsafe { std::ptr::copy_nonoverlapping(codes, to, 512) };
-    }
-
-    #[inline(always)]
-    unsafe fn prepare_q4(codes: *const u8, to: *mut u8) {
+    unsafe fn q8<const R: usize>(
+        groups: usize,
+        codes: *const u8,
+        rows: &[*const u8; R],
+        _: &[i32; R],
+    ) -> [Self::Ints; R] {
         unsafe {
-            let low = vdupq_n_u8(0xf);
-            for at in 0..16 {
-                let bytes = vld1q_u8(codes.add(at * 16));
-                vst1q_u8(to.add(at * 16), vandq_u8(bytes, low));
-                vst1q_u8(to.add(256 + at * 16), vshrq_n_u8::<4>(bytes));
+            let mut ints = [[vdupq_n_s32(0); 4]; R];
+            for group in 0..groups {
+                add(&mut ints, group, load_codes(codes.add(group * 64)), rows);
             }
+            ints
         }
     }
 
     #[inline(always)]
-    unsafe fn q8<const R: usize>(
-        prepared: *const u8,
-        rows: &[*const u8; R],
-        _: &[i32; R],
-    ) -> [Self::Ints; R] {
-        unsafe { dot(prepared, rows, [0; R]) }
-    }
-
-    #[inline(always)]
     unsafe fn q4<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         sums: &[i32; R],
         offset: i32,
     ) -> [Self::Ints; R] {
-        unsafe { dot(prepared, rows, sums.map(|sum| offset.wrapping_mul(sum).wrapping_neg())) }
+        unsafe {
+            let mut ints = sums.map(|sum| [vdupq_n_s32(offset.wrapping_mul(sum).wrapping_neg()); 4]);
+            for group in 0..groups / 2 {
+                let bytes = [0, 16, 32, 48].map(|at| vld1q_u8(codes.add(group * 64 + at)));
+                let low = bytes.map(|bytes| vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(0xf))));
+                let high = bytes.map(|bytes| vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes)));
+                add(&mut ints, group, low, rows);
+                add(&mut ints, 4 + group, high, rows);
+            }
+            ints
+        }
     }
 
     #[inline(always)]

@@ -21,59 +21,45 @@ unsafe fn dot4(weights: *const u8, row: *const u8, weight: impl Fn(u8) -> i32) -
 impl Columns for Portable {
     type Ints = [i32; PANEL];
     type Floats = [f32; PANEL];
-    const PREPARED: [usize; 2] = [512, 512];
-
-    unsafe fn prepare_q8(codes: *const u8, to: *mut u8) {
-        unsafe { std::ptr::copy_nonoverlapping(codes, to, 512) };
-    }
-
-    unsafe fn prepare_q4(codes: *const u8, to: *mut u8) {
-        for at in 0..256 {
-            unsafe {
-                *to.add(at) = *codes.add(at) & 0xf;
-                *to.add(256 + at) = *codes.add(at) >> 4;
-            }
-        }
-    }
+    const ROWS: usize = 4;
 
     unsafe fn q8<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         _: &[i32; R],
     ) -> [Self::Ints; R] {
-        let mut ints = [[0; PANEL]; R];
-        for (row, ints) in rows.iter().zip(&mut ints) {
-            for group in 0..8 {
-                for (lane, int) in ints.iter_mut().enumerate() {
-                    *int += unsafe {
-                        dot4(prepared.add(group * 64 + lane * 4), row.add(group * 4), |code| {
-                            i32::from(code as i8)
-                        })
-                    };
-                }
-            }
-        }
-        ints
+        let int = |row: &*const u8, lane: usize| {
+            let product = |group: usize| unsafe {
+                dot4(codes.add(group * 64 + lane * 4), row.add(group * 4), |code| i32::from(code as i8))
+            };
+            (0..groups).map(product).sum()
+        };
+        rows.each_ref().map(|row| std::array::from_fn(|lane| int(row, lane)))
     }
 
     unsafe fn q4<const R: usize>(
-        prepared: *const u8,
+        groups: usize,
+        codes: *const u8,
         rows: &[*const u8; R],
         sums: &[i32; R],
         offset: i32,
     ) -> [Self::Ints; R] {
-        let mut ints = [[0; PANEL]; R];
-        for ((row, ints), sum) in rows.iter().zip(&mut ints).zip(sums) {
-            *ints = [offset.wrapping_mul(*sum).wrapping_neg(); PANEL];
-            for group in 0..8 {
-                for (lane, int) in ints.iter_mut().enumerate() {
-                    let product =
-                        unsafe { dot4(prepared.add(group * 64 + lane * 4), row.add(group * 4), i32::from) };
-                    *int = int.wrapping_add(product);
+        let int = |row: &*const u8, lane: usize| {
+            let product = |group: usize| unsafe {
+                let four = row.add(group * 4);
+                if group < 4 {
+                    dot4(codes.add(group * 64 + lane * 4), four, |code| i32::from(code & 0xf))
+                } else {
+                    dot4(codes.add((group - 4) * 64 + lane * 4), four, |code| i32::from(code >> 4))
                 }
-            }
-        }
-        ints
+            };
+            (0..groups).map(product).fold(0, i32::wrapping_add)
+        };
+        std::array::from_fn(|r| {
+            let start = offset.wrapping_mul(sums[r]).wrapping_neg();
+            std::array::from_fn(|lane| int(&rows[r], lane).wrapping_add(start))
+        })
     }
 
     unsafe fn load(from: *const f32) -> Self::Floats {
