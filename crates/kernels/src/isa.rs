@@ -1,5 +1,7 @@
 //! Which instruction set the loops are compiled for. Keeps true: the choice never changes a bit.
 
+use crate::lanes::Lanes;
+use crate::vector::Vector;
 use std::sync::OnceLock;
 
 /// A set of vector instructions.
@@ -11,6 +13,21 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW and VL.
     Avx512,
+    /// NEON with fused multiply-add, which every aarch64 has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+/// A loop that is written once and compiled for every instruction set; its fields are its arguments.
+pub(crate) trait Kernel {
+    /// What [`Kernel::run`] returns.
+    type Output;
+
+    /// The loop. Implementations are `#[inline(always)]`, or they would not be compiled for `V`'s set.
+    ///
+    /// # Safety
+    /// The instruction set of `V` is enabled.
+    unsafe fn run<V: Vector>(self) -> Self::Output;
 }
 
 impl Isa {
@@ -22,6 +39,7 @@ impl Isa {
 
     /// Every set that this machine can run, worst first.
     pub fn available() -> Vec<Self> {
+        #[allow(unused_mut)]
         let mut found = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
@@ -35,7 +53,41 @@ impl Isa {
                 }
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        found.push(Self::Neon);
         found
+    }
+
+    /// Runs `kernel`, compiled for this set.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use crate::vector::x86::{Avx2, Avx512};
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+            fn avx512<K: Kernel>(kernel: K) -> K::Output {
+                // SAFETY: this function enables the set.
+                unsafe { kernel.run::<Avx512>() }
+            }
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2<K: Kernel>(kernel: K) -> K::Output {
+                // SAFETY: this function enables the set.
+                unsafe { kernel.run::<Avx2>() }
+            }
+            match self {
+                // SAFETY: `Isa` values above `Portable` come from run-time detection.
+                Isa::Avx512 => return unsafe { avx512(kernel) },
+                // SAFETY: as above.
+                Isa::Avx2 => return unsafe { avx2(kernel) },
+                Isa::Portable => {}
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if self == Isa::Neon {
+            // SAFETY: every aarch64 target of Rust's standard library has NEON.
+            return unsafe { kernel.run::<crate::vector::arm::Neon>() };
+        }
+        // SAFETY: arrays need no instruction set.
+        unsafe { kernel.run::<Lanes>() }
     }
 }
 

@@ -56,36 +56,45 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     reduce(&acc)
 }
 
+/// Below this `exp` is 0, above `EXP_HIGH` it is infinite.
+pub(crate) const EXP_LOW: f32 = -87.3;
+pub(crate) const EXP_HIGH: f32 = 88.7;
+/// Adding and subtracting 1.5 * 2^23 rounds to the nearest integer without a call.
+pub(crate) const EXP_ROUND: f32 = 12_582_912.0;
+/// ln 2 in two parts, so that the reduced argument keeps its low bits.
+pub(crate) const EXP_LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+/// The polynomial, highest power first.
+pub(crate) const EXP_TERMS: [f32; 7] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
+
 /// `e^x` by range reduction and a polynomial of degree six, the same operations on every machine.
 ///
 /// Relative error below 3e-7 on the normal range; 0 below -87.3, infinity above 88.7; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    const LOG2_E: f32 = std::f32::consts::LOG2_E;
-    // ln 2 in two parts, so that the reduced argument keeps its low bits.
-    const LN2_HIGH: f32 = 0.693_359_4;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    let bounded = x.clamp(-87.3, 88.7);
-    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer without a call.
-    const ROUND: f32 = 12_582_912.0;
-    let n = bounded.mul_add(LOG2_E, ROUND) - ROUND;
-    let r = (-n).mul_add(LN2_LOW, (-n).mul_add(LN2_HIGH, bounded));
-    let mut p = 1.0 / 720.0_f32;
-    for c in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0_f32] {
-        p = p.mul_add(r, c);
+    let bounded = x.clamp(EXP_LOW, EXP_HIGH);
+    let n = bounded.mul_add(std::f32::consts::LOG2_E, EXP_ROUND) - EXP_ROUND;
+    let r = n.mul_add(-EXP_LN2[1], n.mul_add(-EXP_LN2[0], bounded));
+    let mut p = EXP_TERMS[0];
+    for term in &EXP_TERMS[1..] {
+        p = p.mul_add(r, *term);
     }
-    // 2^n in two factors, because 2^128 alone would overflow.
-    let half = (n as i32) >> 1;
-    let low = f32::from_bits(((half + 127) << 23) as u32);
-    let high = f32::from_bits(((n as i32 - half + 127) << 23) as u32);
-    let y = p * low * high;
-    if x > 88.7 {
+    let y = times_power_of_two(p, n);
+    if x > EXP_HIGH {
         f32::INFINITY
-    } else if x < -87.3 {
+    } else if x < EXP_LOW {
         0.0
     } else {
         y
     }
+}
+
+/// `y * 2^n` in two steps, for whole `n` in -126..=128, because 2^128 alone would overflow.
+#[inline(always)]
+pub(crate) fn times_power_of_two(y: f32, n: f32) -> f32 {
+    let half = (n as i32) >> 1;
+    let low = f32::from_bits(((half + 127) << 23) as u32);
+    let high = f32::from_bits(((n as i32 - half + 127) << 23) as u32);
+    y * low * high
 }
 
 #[cfg(test)]

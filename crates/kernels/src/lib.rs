@@ -5,6 +5,7 @@
 //! fixed reduction tree (see `lanes.rs`), and every instruction set runs that same source, so AVX-512, AVX2 and
 //! portable code give equal bits. Does not know models, experts' homes or requests.
 
+mod aligned;
 pub mod attention;
 mod convert;
 pub mod ffn;

@@ -1,7 +1,7 @@
 //! `Compute` on our own kernels. Keeps true: the kernels' exactness; adds nothing of its own.
 
 use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence, WeightDtype};
-use conclave_kernels::attention::{KvLayer, SequenceRows, attend};
+use conclave_kernels::attention::{KvDtype, KvLayer, SequenceRows, attend};
 use conclave_kernels::{Matrix, Pool, RopeTable, ffn, matmul, rms_norm};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub struct CpuCompute {
     pool: Arc<Pool>,
     rope: RopeTable,
+    kv_dtype: KvDtype,
 }
 
 /// Activation rows in host memory.
@@ -24,9 +25,15 @@ impl Act {
 }
 
 impl CpuCompute {
-    /// For the model `spec`, on `pool`.
+    /// For the model `spec`, on `pool`; keys and values are stored as computed.
     pub fn new(spec: &ModelSpec, pool: Arc<Pool>) -> Self {
-        Self { pool, rope: RopeTable::new(spec.head_dim, spec.rope_theta, spec.context_max) }
+        let rope = RopeTable::new(spec.head_dim, spec.rope_theta, spec.context_max);
+        Self { pool, rope, kv_dtype: KvDtype::F32 }
+    }
+
+    /// Stores keys and values in `dtype`.
+    pub fn with_kv(self, dtype: KvDtype) -> Self {
+        Self { kv_dtype: dtype, ..self }
     }
 }
 
@@ -64,8 +71,8 @@ impl Compute for CpuCompute {
         kv_heads: usize,
         head_dim: usize,
     ) -> Result<Kv, ComputeError> {
-        let layers = (0..layers).map(|_| KvLayer::new(blocks, block_size, kv_heads, head_dim)).collect();
-        Ok(Kv { layers, head_dim })
+        let layer = |_| KvLayer::new(blocks, block_size, kv_heads, head_dim, self.kv_dtype);
+        Ok(Kv { layers: (0..layers).map(layer).collect(), head_dim })
     }
 
     fn embed(&self, table: &Matrix, ids: &[u32]) -> Result<Act, ComputeError> {
@@ -115,7 +122,7 @@ impl Compute for CpuCompute {
             .collect();
         let dim = kv.head_dim;
         let layer = &mut kv.layers[layer];
-        layer.write(&k.data, &v.data, &rows);
+        layer.write(&k.data, &v.data, &rows, &self.pool);
         let mut data = vec![0.0; q.data.len()];
         let scale = (dim as f32).powf(-0.5);
         attend(&q.data, q.width / dim, layer, &rows, window, scale, &mut data, &self.pool);
