@@ -93,7 +93,8 @@ impl Gateway {
             .map_err(|error| GatewayError::Listen { address, error })?;
         let digest: ModelDigest = manifest.model_digest(folder);
         let codec = text::TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
-        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool), folder)?;
+        let kv_dtype = options.kv_dtype.resolve(folder.dtype);
+        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool).with_kv(kv_dtype), folder)?;
         let dtype = match folder.dtype {
             NumericDtype::F32 => RowDtype::F32,
             NumericDtype::Bf16 => RowDtype::Bf16,
@@ -108,6 +109,19 @@ impl Gateway {
             blocks: options.kv_tokens_max.div_ceil(options.kv_block_size),
             context_max,
         };
+        let kv_bytes = folder.spec.layers
+            * kv_dtype.layer_bytes(
+                scheduler.blocks as usize,
+                scheduler.block_size as usize,
+                folder.spec.kv_heads,
+                folder.spec.head_dim,
+            );
+        tracing::info!(
+            dtype = kv_dtype.name(),
+            tokens = scheduler.blocks * scheduler.block_size,
+            bytes = kv_bytes,
+            "KV cache"
+        );
         let runtime = tokio::runtime::Handle::current();
         let (engine, thread) = engine::start(trunk, scheduler, dispatcher.clone(), runtime)?;
         let recorder = PrometheusBuilder::new()
@@ -118,6 +132,7 @@ impl Gateway {
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another gateway of this process owns the metrics; /metrics here stays empty");
         }
+        metrics::gauge!("conclave_kv_bytes").set(kv_bytes as f64);
         let ready = Arc::new(AtomicBool::new(false));
         let state = Arc::new(ApiState {
             engine: engine.clone(),

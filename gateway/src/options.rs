@@ -1,5 +1,6 @@
 //! The gateway's settings: flag, environment variable and TOML key come from these fields.
 
+use conclave_model::KvDtypeChoice;
 use std::net::IpAddr;
 
 /// A setting that cannot be used: key, value, what would do.
@@ -33,7 +34,11 @@ pub struct GatewayOptions {
     /// KV cache of all sequences together. Unit: tokens. Range: 64..=16777216.
     #[arg(long, env = "CONCLAVE_KV_TOKENS_MAX", default_value_t = 16384)]
     pub kv_tokens_max: u32,
-    /// Tokens of one KV block. Range: 1..=256.
+    /// What keys and values are stored in: auto (f32 for models computed in f32, else bf16), f32, bf16, or q8 (int8
+    /// with a scale for each position and head: half of bf16, less exact).
+    #[arg(long, env = "CONCLAVE_KV_DTYPE", default_value = "auto")]
+    pub kv_dtype: KvDtypeChoice,
+    /// Tokens of one KV block. Range: 1..=256. Multiples of 16 are fastest.
     #[arg(long, env = "CONCLAVE_KV_BLOCK_SIZE", default_value_t = 16)]
     pub kv_block_size: u32,
     /// Most tokens of prompt and answer together; default and upper limit: the model's context. Unit: tokens.

@@ -4,13 +4,15 @@
 //! independent to be compared with. Weights are widened to f32. Knows no tricks.
 
 use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence, WeightDtype};
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
+use conclave_kernels::attention::KvDtype;
 use conclave_kernels::quant::BLOCK;
 
 /// candle-core on one device.
 pub struct CandleCompute {
     device: Device,
     rope_theta: f64,
+    kv_dtype: KvDtype,
 }
 
 /// Keys and values: for each layer two tensors `[blocks * block_size, kv_heads * head_dim]`.
@@ -53,9 +55,33 @@ impl From<candle_core::Error> for ComputeError {
 }
 
 impl CandleCompute {
-    /// For the model `spec`, on `device`.
+    /// For the model `spec`, on `device`; keys and values are stored as computed.
     pub fn new(spec: &ModelSpec, device: Device) -> Self {
-        Self { device, rope_theta: spec.rope_theta }
+        Self { device, rope_theta: spec.rope_theta, kv_dtype: KvDtype::F32 }
+    }
+
+    /// Stores keys and values rounded to `dtype`, if not in its size.
+    pub fn with_kv(self, dtype: KvDtype) -> Self {
+        Self { kv_dtype: dtype, ..self }
+    }
+
+    /// Keys or values `[rows, kv_heads * head_dim]`, rounded as `kv_dtype` stores them and widened again.
+    fn rounded(&self, x: &Tensor, head_dim: usize) -> Result<Tensor, ComputeError> {
+        match self.kv_dtype {
+            KvDtype::F32 => Ok(x.contiguous()?),
+            KvDtype::Bf16 => Ok(x.to_dtype(DType::BF16)?.to_dtype(DType::F32)?.contiguous()?),
+            KvDtype::Q8 => {
+                // On the host: candle rounds halves away from zero, not to even.
+                let mut values: Vec<f32> = x.flatten_all()?.to_vec1()?;
+                for head in values.chunks_exact_mut(head_dim) {
+                    let scale = head.iter().fold(0.0_f32, |largest, value| largest.max(value.abs())) / 127.0;
+                    if scale > 0.0 {
+                        head.iter_mut().for_each(|x| *x = (*x / scale).round_ties_even() * scale);
+                    }
+                }
+                self.tensor(values, x.dims())
+            }
+        }
     }
 
     fn tensor(&self, values: Vec<f32>, shape: &[usize]) -> Result<Tensor, ComputeError> {
@@ -168,6 +194,7 @@ impl Compute for CandleCompute {
     ) -> Result<Tensor, ComputeError> {
         let (keys, values) = &kv.layers[layer];
         let dim = kv.head_dim;
+        let (k, v) = (self.rounded(k, dim)?, self.rounded(v, dim)?);
         let heads = q.dims2()?.1 / dim;
         let mut outputs = Vec::new();
         let mut row = 0;

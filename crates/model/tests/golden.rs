@@ -8,6 +8,7 @@ mod support {
 use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use conclave_kernels::Pool;
+use conclave_kernels::attention::KvDtype;
 use conclave_model::{
     CandleCompute, Compute, CpuCompute, DtypeChoice, ExpertFfn, FeedForward, Manifest, ModelFolder,
     StepSequence, StoredDtype, Trunk, WeightDtype, WeightDtypes, combine,
@@ -164,6 +165,28 @@ fn quantised_trunks_agree_with_candle_on_the_rounded_values() {
             // A value at the border of two codes may fall to either side, and then everything after it moves a little.
             let mean = off.sum::<f32>() / ours.len() as f32;
             assert!(mean <= bound * largest, "{case:?} {trunk}: off by {mean} of {largest} in the mean");
+        }
+    }
+}
+
+#[test]
+fn both_backends_round_keys_and_values_alike() {
+    let off = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+    for case in goldens() {
+        let golden = read(&case);
+        let largest = golden.logits.iter().fold(0.0_f32, |max, logit| max.max(logit.abs()));
+        let all = [StepSequence { start: 0, len: golden.prompt.len(), block_table: blocks(5) }];
+        for dtype in [KvDtype::Bf16, KvDtype::Q8] {
+            let ours =
+                Model::load(&golden.folder, cpu(&golden.folder, 1).with_kv(dtype)).step(&golden.prompt, &all);
+            let candle = CandleCompute::new(&golden.folder.spec, Device::Cpu).with_kv(dtype);
+            let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &all);
+            let (apart, rounding) = (off(&ours, &theirs) / largest, off(&ours, &golden.logits) / largest);
+            // Not 1e-6 always: a key that differs in its last bit may round to the other side.
+            assert!(
+                apart <= 1e-3 && apart * 10.0 < rounding,
+                "{case:?} {dtype:?}: {apart:e} of {rounding:e}"
+            );
         }
     }
 }
