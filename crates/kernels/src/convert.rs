@@ -8,7 +8,7 @@ use crate::isa::per_isa;
 
 /// Rounds to nearest even; NaN stays NaN.
 #[inline(always)]
-fn narrow(value: f32) -> u16 {
+pub(crate) fn narrow(value: f32) -> u16 {
     let bits = value.to_bits();
     let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
     let quiet = bits >> 16 | 0x40;

@@ -5,10 +5,13 @@
 //! sixteen dimensions. Knows no queries.
 
 use super::SequenceRows;
+use crate::Isa;
 use crate::aligned::Aligned;
-use crate::lanes::LANES;
+use crate::convert::narrow;
+use crate::isa::Kernel;
+use crate::lanes::{EXP_ROUND, LANES};
 use crate::pool::{Disjoint, Pool};
-use crate::vector::Element;
+use crate::vector::{Element, Vector};
 use half::bf16;
 
 /// How keys and values are stored.
@@ -118,6 +121,7 @@ pub(super) trait Stored: Element + bytemuck::Pod + Send + Sync {
 impl Stored for f32 {
     const SCALED: bool = false;
 
+    #[inline(always)]
     fn round(from: &[f32], to: &mut [f32]) -> f32 {
         to.copy_from_slice(from);
         1.0
@@ -127,8 +131,9 @@ impl Stored for f32 {
 impl Stored for bf16 {
     const SCALED: bool = false;
 
+    #[inline(always)]
     fn round(from: &[f32], to: &mut [bf16]) -> f32 {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = bf16::from_f32(*from));
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = bf16::from_bits(narrow(*from)));
         1.0
     }
 }
@@ -136,20 +141,101 @@ impl Stored for bf16 {
 impl Stored for i8 {
     const SCALED: bool = true;
 
+    #[inline(always)]
     fn round(from: &[f32], to: &mut [i8]) -> f32 {
-        let largest = from.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-        let scale = largest / 127.0;
-        if !from.iter().fold(true, |finite, value| finite & value.is_finite()) {
+        // Magnitudes compare as integers, and what is not finite is the largest.
+        let largest = from.iter().fold(0, |largest, value| largest.max(value.to_bits() & 0x7fff_ffff));
+        let scale = f32::from_bits(largest) / 127.0;
+        if !f32::from_bits(largest).is_finite() || scale < f32::MIN_POSITIVE {
+            to.fill(0);
             // Damage must stay visible: whatever attends to this position becomes NaN.
-            to.fill(0);
-            return f32::NAN;
+            return if scale < f32::MIN_POSITIVE { 0.0 } else { f32::NAN };
         }
-        if scale < f32::MIN_POSITIVE {
-            to.fill(0);
-            return 0.0;
-        }
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = (from / scale).round_ties_even() as i8);
+        // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits.
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = (from / scale + EXP_ROUND).to_bits() as i8);
         scale
+    }
+}
+
+/// Positions that are written together.
+const WRITE_POSITIONS: usize = 16;
+
+/// Keys and values of one KV head on their way into the cache.
+struct Write<'a, T> {
+    head: usize,
+    shape: Shape,
+    /// `[rows, kv_heads * head_dim]` each.
+    keys: &'a [f32],
+    values: &'a [f32],
+    sequences: &'a [SequenceRows<'a>],
+    into_keys: &'a Disjoint<'a, T>,
+    into_values: &'a Disjoint<'a, T>,
+    into_key_scales: &'a Disjoint<'a, f32>,
+    into_value_scales: &'a Disjoint<'a, f32>,
+}
+
+impl<T: Stored> Write<'_, T> {
+    /// Up to [`WRITE_POSITIONS`] rows from `row` on, to the positions of `block` from `within` on.
+    #[inline(always)]
+    fn run_of(&self, row: usize, block: usize, within: usize, rounded: &mut [T]) {
+        let (shape, head, dim) = (&self.shape, self.head, self.shape.head_dim);
+        let count = rounded.len() / dim;
+        let from = |of: &[f32], at: usize| (row + at) * shape.kv_heads * dim + head * dim..of.len();
+        let mut scales = [0.0; WRITE_POSITIONS];
+        for (at, to) in rounded.chunks_exact_mut(dim).enumerate() {
+            scales[at] = T::round(&self.keys[from(self.keys, at)][..dim], to);
+        }
+        // SAFETY: each task has its own head, and with it its own part of every block.
+        let page = unsafe { self.into_keys.slice(shape.keys_at(block, head), shape.key_block()) };
+        for (d, page) in page.chunks_exact_mut(shape.block_size).enumerate() {
+            for (at, to) in page[within..within + count].iter_mut().enumerate() {
+                *to = rounded[at * dim + d];
+            }
+        }
+        self.put_scales(self.into_key_scales, block, within, &scales[..count]);
+        for (at, to) in rounded.chunks_exact_mut(dim).enumerate() {
+            scales[at] = T::round(&self.values[from(self.values, at)][..dim], to);
+        }
+        // SAFETY: as above.
+        let page = unsafe { self.into_values.slice(shape.values_at(block, head), shape.value_block()) };
+        for (at, value) in rounded.chunks_exact(dim).enumerate() {
+            for (slice, part) in value.chunks(LANES).enumerate() {
+                let to = (slice * shape.block_size + within + at) * LANES;
+                page[to..to + part.len()].copy_from_slice(part);
+            }
+        }
+        self.put_scales(self.into_value_scales, block, within, &scales[..count]);
+    }
+
+    #[inline(always)]
+    fn put_scales(&self, into: &Disjoint<'_, f32>, block: usize, within: usize, scales: &[f32]) {
+        if T::SCALED {
+            let at = self.shape.scales_at(block, self.head) + within;
+            // SAFETY: each task has its own head, and with it its own part of every block.
+            unsafe { into.slice(at, scales.len()) }.copy_from_slice(scales);
+        }
+    }
+}
+
+impl<T: Stored> Kernel for Write<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let size = self.shape.block_size;
+        let mut rounded = vec![T::default(); WRITE_POSITIONS * self.shape.head_dim];
+        let mut row = 0;
+        for sequence in self.sequences {
+            let end = sequence.start + sequence.len;
+            let mut position = sequence.start;
+            while position < end {
+                let within = position % size;
+                let count = WRITE_POSITIONS.min(size - within).min(end - position);
+                let block = sequence.block_table[position / size] as usize;
+                self.run_of(row, block, within, &mut rounded[..count * self.shape.head_dim]);
+                (row, position) = (row + count, position + count);
+            }
+        }
     }
 }
 
@@ -172,42 +258,28 @@ impl<T: Stored> Pages<T> {
 
     fn write(
         &mut self,
-        shape: &Shape,
+        shape: Shape,
         keys: &[f32],
         values: &[f32],
         sequences: &[SequenceRows<'_>],
         pool: &Pool,
     ) {
-        let (dim, size) = (shape.head_dim, shape.block_size);
-        let into = (Disjoint::new(&mut self.keys), Disjoint::new(&mut self.values));
-        let scales = (Disjoint::new(&mut self.key_scales), Disjoint::new(&mut self.value_scales));
+        let (into_keys, into_values) = (Disjoint::new(&mut self.keys), Disjoint::new(&mut self.values));
+        let into_key_scales = Disjoint::new(&mut self.key_scales);
+        let into_value_scales = Disjoint::new(&mut self.value_scales);
+        let isa = Isa::best();
         pool.each(shape.kv_heads, keys.len() * 4, |head| {
-            let mut rounded = vec![T::default(); dim];
-            let positions = sequences.iter().flat_map(|sequence| {
-                (sequence.start..sequence.start + sequence.len).map(|p| (p, sequence.block_table))
+            isa.run(Write {
+                head,
+                shape,
+                keys,
+                values,
+                sequences,
+                into_keys: &into_keys,
+                into_values: &into_values,
+                into_key_scales: &into_key_scales,
+                into_value_scales: &into_value_scales,
             });
-            for (row, (position, table)) in positions.enumerate() {
-                let (block, within) = (table[position / size] as usize, position % size);
-                let from = (row * shape.kv_heads + head) * dim;
-                let key_scale = T::round(&keys[from..from + dim], &mut rounded);
-                // SAFETY: each task has its own head, and with it its own part of every block.
-                let page = unsafe { into.0.slice(shape.keys_at(block, head), shape.key_block()) };
-                rounded.iter().enumerate().for_each(|(d, key)| page[d * size + within] = *key);
-                let value_scale = T::round(&values[from..from + dim], &mut rounded);
-                // SAFETY: as above.
-                let page = unsafe { into.1.slice(shape.values_at(block, head), shape.value_block()) };
-                for (slice, part) in rounded.chunks(LANES).enumerate() {
-                    let at = (slice * size + within) * LANES;
-                    page[at..at + part.len()].copy_from_slice(part);
-                }
-                if T::SCALED {
-                    let at = shape.scales_at(block, head) + within;
-                    // SAFETY: as above.
-                    unsafe { scales.0.slice(at, 1)[0] = key_scale };
-                    // SAFETY: as above.
-                    unsafe { scales.1.slice(at, 1)[0] = value_scale };
-                }
-            }
         });
     }
 }
@@ -257,9 +329,9 @@ impl KvLayer {
         let width = self.shape.kv_heads * self.shape.head_dim;
         assert_eq!([keys.len(), values.len()], [rows * width; 2], "KV write: one key and value a row");
         match &mut self.store {
-            Store::F32(pages) => pages.write(&self.shape, keys, values, sequences, pool),
-            Store::Bf16(pages) => pages.write(&self.shape, keys, values, sequences, pool),
-            Store::Q8(pages) => pages.write(&self.shape, keys, values, sequences, pool),
+            Store::F32(pages) => pages.write(self.shape, keys, values, sequences, pool),
+            Store::Bf16(pages) => pages.write(self.shape, keys, values, sequences, pool),
+            Store::Q8(pages) => pages.write(self.shape, keys, values, sequences, pool),
         }
     }
 }
