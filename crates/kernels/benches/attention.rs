@@ -1,10 +1,10 @@
 //! How fast attention is: `cargo bench -p conclave-kernels --bench attention`.
 //!
-//! After criterion's lines each case prints its median beside what the machine can do: f32 fused multiply-adds
-//! of as many threads, measured in this same run, because machines differ and move.
+//! After criterion's lines each case prints its median beside what the machine can do, measured in this same run,
+//! because machines differ and move. `THREADS=2` and `KV=bf16` or `KV=q8` change what is measured.
 
-use conclave_kernels::Pool;
 use conclave_kernels::attention::{KvDtype, KvLayer, SequenceRows, attend};
+use conclave_kernels::{Pool, limits::Limits};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -43,50 +43,6 @@ const fn case(
     kv_heads: usize,
 ) -> Case {
     Case { name, sequences, context, rows, heads, kv_heads, head_dim: 128 }
-}
-
-/// Multiply-adds of one thread in a second, at best.
-fn peak() -> f64 {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::*;
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2(rounds: usize) -> f32 {
-            let (a, b) = (_mm256_set1_ps(black_box(0.999)), _mm256_set1_ps(black_box(0.003)));
-            let mut acc: [_; 12] = std::array::from_fn(|at| _mm256_set1_ps(black_box(at as f32)));
-            for _ in 0..rounds {
-                acc.iter_mut().for_each(|acc| *acc = _mm256_fmadd_ps(*acc, a, b));
-            }
-            acc.iter().map(|acc| _mm256_cvtss_f32(*acc)).sum()
-        }
-        #[target_feature(enable = "avx512f")]
-        fn avx512(rounds: usize) -> f32 {
-            let (a, b) = (_mm512_set1_ps(black_box(0.999)), _mm512_set1_ps(black_box(0.003)));
-            let mut acc: [_; 12] = std::array::from_fn(|at| _mm512_set1_ps(black_box(at as f32)));
-            for _ in 0..rounds {
-                acc.iter_mut().for_each(|acc| *acc = _mm512_fmadd_ps(*acc, a, b));
-            }
-            acc.iter().map(|acc| _mm512_cvtss_f32(*acc)).sum()
-        }
-        const ROUNDS: usize = 2_000_000;
-        let rate = |lanes: usize, run: &dyn Fn(usize) -> f32| {
-            let timed = (0..5).map(|_| {
-                let start = Instant::now();
-                black_box(run(black_box(ROUNDS)));
-                (ROUNDS * 12 * lanes) as f64 / start.elapsed().as_secs_f64()
-            });
-            timed.fold(0.0, f64::max)
-        };
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: detected.
-            return rate(16, &|rounds| unsafe { avx512(rounds) });
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: detected.
-            return rate(8, &|rounds| unsafe { avx2(rounds) });
-        }
-    }
-    f64::NAN
 }
 
 fn run(criterion: &mut Criterion) {
@@ -138,11 +94,17 @@ fn run(criterion: &mut Criterion) {
         let seen: usize = sequences.iter().flat_map(|s| s.start + 1..s.start + s.len + 1).sum();
         report.push((case, times.get(times.len() / 2).copied().unwrap_or(f64::NAN), seen));
     }
-    let peak = peak() * threads as f64;
-    println!("f32 peak of {threads} thread(s): {:.1} G multiply-adds/s", peak / 1e9);
+    let limits = Limits::measure(&pool, 256 << 20);
+    let peak = limits.f32_operations / 2.0;
+    println!(
+        "{threads} thread(s), {}: at most {:.1} G multiply-adds/s, {:.1} GB/s from memory",
+        dtype.name(),
+        peak / 1e9,
+        limits.memory_bytes / 1e9
+    );
     for (case, time, seen) in report {
         let multiply_adds = (seen * case.heads * case.head_dim * 2) as f64;
-        let bytes = (case.sequences * case.context * case.kv_heads * case.head_dim * 2 * 4) as f64;
+        let bytes = dtype.layer_bytes(case.sequences, case.context, case.kv_heads, case.head_dim) as f64;
         println!(
             "{:38} {:9.1} us  {:5.1} % of peak  {:6.1} GB/s of keys and values",
             case.name,

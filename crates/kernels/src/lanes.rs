@@ -23,37 +23,20 @@ pub(crate) fn reduce(lanes: &Lanes) -> f32 {
     sum[0]
 }
 
-/// `acc += a * b`, lane by lane, each with a single rounding.
+/// The largest lane, of numbers.
 #[inline(always)]
-pub(crate) fn fma(acc: &mut Lanes, a: &Lanes, b: &Lanes) {
-    for lane in 0..LANES {
-        acc[lane] = a[lane].mul_add(b[lane], acc[lane]);
+pub(crate) fn reduce_max(lanes: &Lanes) -> f32 {
+    let mut most = *lanes;
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            let (a, b) = (most[lane], most[lane + width]);
+            // This way round, because it is one instruction.
+            most[lane] = if b > a { b } else { a };
+        }
+        width /= 2;
     }
-}
-
-/// Sixteen elements of `row` from `at`, zero beyond its end.
-#[inline(always)]
-pub(crate) fn load(row: &[f32], at: usize) -> Lanes {
-    let mut lanes = [0.0; LANES];
-    if at + LANES <= row.len() {
-        lanes.copy_from_slice(&row[at..at + LANES]);
-    } else {
-        let tail = &row[at..];
-        lanes[..tail.len()].copy_from_slice(tail);
-    }
-    lanes
-}
-
-/// The dot product of two rows of equal length.
-#[inline(always)]
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut acc = [0.0; LANES];
-    let mut at = 0;
-    while at < a.len() {
-        fma(&mut acc, &load(a, at), &load(b, at));
-        at += LANES;
-    }
-    reduce(&acc)
+    most[0]
 }
 
 /// Below this `exp` is 0, above `EXP_HIGH` it is infinite.

@@ -158,7 +158,7 @@ impl Pool {
         shared.work();
         let mut left = shared.state.fetch_and(!OPEN, Ordering::AcqRel) & !OPEN;
         let mut spins = 0_u32;
-        while left % REGION != 0 {
+        while !left.is_multiple_of(REGION) {
             // Whoever is inside has a task; if that lasts, its core may be taken: give ours.
             spins += 1;
             if spins > SPINS_MAX {

@@ -60,8 +60,8 @@ fn a_bias_is_added_to_every_row() {
 
 #[test]
 fn a_norm_makes_the_mean_square_one() {
-    let mut x = numbers(5, 37);
-    rms_norm(&mut x, &[1.0; 37], 0.0);
+    let mut x = vec![0.0; 37];
+    rms_norm(&numbers(5, 37), &[1.0; 37], 0.0, &mut x, &Pool::inline());
     let mean: f32 = x.iter().map(|v| v * v).sum::<f32>() / 37.0;
     assert!((mean - 1.0).abs() < 1e-5, "{mean}");
 }
@@ -72,8 +72,8 @@ fn rotation_keeps_lengths_and_depends_on_the_distance_only() {
     let (q, k) = (numbers(6, 8), numbers(7, 8));
     let dot_at = |p: u32, s: u32| {
         let (mut q, mut k) = (q.clone(), k.clone());
-        rope.apply(&mut q, &[p]);
-        rope.apply(&mut k, &[s]);
+        rope.apply(&mut q, &[p], &Pool::inline());
+        rope.apply(&mut k, &[s], &Pool::inline());
         q.iter().zip(&k).map(|(a, b)| a * b).sum::<f32>()
     };
     assert!((dot_at(9, 4) - dot_at(41, 36)).abs() < 1e-5);

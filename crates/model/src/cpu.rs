@@ -91,8 +91,8 @@ impl Compute for CpuCompute {
     }
 
     fn rms_norm(&self, x: &Act, weight: &Vec<f32>, eps: f32) -> Result<Act, ComputeError> {
-        let mut data = x.data.clone();
-        rms_norm(&mut data, weight, eps);
+        let mut data = vec![0.0; x.data.len()];
+        rms_norm(&x.data, weight, eps, &mut data, &self.pool);
         Ok(Act { data, width: x.width })
     }
 
@@ -102,7 +102,7 @@ impl Compute for CpuCompute {
     }
 
     fn rope(&self, mut x: Act, _head_dim: usize, positions: &[u32]) -> Result<Act, ComputeError> {
-        self.rope.apply(&mut x.data, positions);
+        self.rope.apply(&mut x.data, positions, &self.pool);
         Ok(x)
     }
 

@@ -10,7 +10,7 @@ use super::product::{Operand, ROWS_MAX, Strided, product};
 use super::tile::{GROUPS, Head, TILE, Tile};
 use crate::aligned::Aligned;
 use crate::isa::Kernel;
-use crate::lanes::{LANES, exp, reduce};
+use crate::lanes::{LANES, exp, reduce, reduce_max};
 use crate::pool::Disjoint;
 use crate::vector::Vector;
 use std::ops::Range;
@@ -235,19 +235,11 @@ unsafe fn weigh<V: Vector, T: Stored>(
         for vector in vectors.clone() {
             most = V::load(scores.as_ptr().add(vector * LANES)).max(most);
         }
-        let mut lanes = most.lanes();
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                lanes[lane] =
-                    if lanes[lane + width] > lanes[lane] { lanes[lane + width] } else { lanes[lane] };
-            }
-            width /= 2;
-        }
+        let most = reduce_max(&most.lanes());
         let mut sum = V::load(sums.as_ptr());
-        if lanes[0] > *largest {
-            let shrink = V::splat(exp(*largest - lanes[0]));
-            *largest = lanes[0];
+        if most > *largest {
+            let shrink = V::splat(exp(*largest - most));
+            *largest = most;
             sum = sum.mul(shrink);
             for output in outputs.chunks_exact_mut(LANES) {
                 V::load(output.as_ptr()).mul(shrink).store(output.as_mut_ptr());
