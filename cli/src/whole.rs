@@ -7,7 +7,7 @@ use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts, Ro
 use conclave_gateway::Forward;
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
 use conclave_kernels::Pool;
-use conclave_model::{CpuCompute, ModelFolder, NumericDtype, Trunk};
+use conclave_model::{CpuCompute, KvDtypeChoice, ModelFolder, NumericDtype, Trunk};
 use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +43,8 @@ impl Whole {
         let local = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
         let experts = Arc::new(Counted { experts: local, asked: AtomicU64::new(0), rows: AtomicU64::new(0) });
         options.verify_trunk(&folder, &manifest)?;
-        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()), &folder)?;
+        let kv_dtype = KvDtypeChoice::Auto.resolve(folder.dtype);
+        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv_dtype), &folder)?;
         let node = NodeId(0);
         let homes = Homes {
             epoch: PlacementEpoch(1),
