@@ -95,6 +95,8 @@ pub(crate) trait Columns {
         offset: i32,
     ) -> [Self::Ints; R];
 
+    /// Asks for the cache line of `at`, which may lie anywhere.
+    fn prefetch(_at: *const u8) {}
     unsafe fn load(from: *const f32) -> Self::Floats;
     unsafe fn store(values: Self::Floats, to: *mut f32);
     /// Sixteen f16, widened exactly.
