@@ -43,16 +43,12 @@ impl ModelOptions {
 
     /// The same model computed in `dtype` throughout: what `eval` compares with.
     pub(crate) fn all_in(&self, dtype: DtypeChoice) -> Self {
-        let plain = WeightDtype::AsStored;
-        Self { dtype, experts_dtype: plain, trunk_dtype: plain, ..self.clone() }
-    }
-
-    /// The model of a folder, everything else by default.
-    #[cfg(test)]
-    pub(crate) fn of(model: PathBuf) -> Self {
-        let plain = WeightDtype::AsStored;
-        let (dtype, model) = (DtypeChoice::Auto, Some(model));
-        Self { model, dtype, experts_dtype: plain, trunk_dtype: plain, threads: None, manifest: None }
+        let weights = match dtype {
+            DtypeChoice::Auto => WeightDtype::AsStored,
+            DtypeChoice::F32 => WeightDtype::F32,
+            DtypeChoice::Bf16 => WeightDtype::Bf16,
+        };
+        Self { dtype, experts_dtype: weights, trunk_dtype: weights, ..self.clone() }
     }
 
     /// Opens the folder; loads nothing.
@@ -108,14 +104,10 @@ impl ModelOptions {
         self.threads
     }
 
-    /// How many threads compute.
-    pub(crate) fn compute_threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-    }
-
     /// The threads that compute.
     pub(crate) fn pool(&self) -> Arc<Pool> {
-        Arc::new(Pool::new(self.compute_threads()))
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Arc::new(Pool::new(self.threads.unwrap_or(cores)))
     }
 }
 

@@ -7,7 +7,10 @@ use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts, Ro
 use conclave_gateway::Forward;
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
 use conclave_kernels::Pool;
-use conclave_model::{CpuCompute, KvDtypeChoice, ModelFolder, NumericDtype, Trunk};
+use conclave_kernels::attention::KvDtype;
+use conclave_model::{
+    CpuCompute, KvDtypeChoice, ModelFolder, NumericDtype, Trunk, WeightDtype, WeightDtypes,
+};
 use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,14 +30,17 @@ pub(crate) struct Whole {
     pub(crate) digest: ModelDigest,
     pub(crate) pool: Arc<Pool>,
     pub(crate) experts: Arc<Counted>,
+    /// What keys and values are stored in.
+    pub(crate) kv: KvDtype,
 }
 
 impl Whole {
-    /// Loads trunk and experts with room for `kv_blocks` KV blocks; `runtime` is where calls to experts run.
+    /// Loads trunk and experts with room for `kv_blocks` KV blocks of `kv`; `runtime` is where calls to experts run.
     pub(crate) fn load(
         options: &ModelOptions,
         folder: ModelFolder,
         kv_blocks: usize,
+        kv: KvDtypeChoice,
         runtime: &tokio::runtime::Runtime,
     ) -> anyhow::Result<Self> {
         let pool = options.pool();
@@ -43,7 +49,7 @@ impl Whole {
         let local = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
         let experts = Arc::new(Counted { experts: local, asked: AtomicU64::new(0), rows: AtomicU64::new(0) });
         options.verify_trunk(&folder, &manifest)?;
-        let kv_dtype = KvDtypeChoice::Auto.resolve(folder.dtype);
+        let kv_dtype = kv.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv_dtype), &folder)?;
         let node = NodeId(0);
         let homes = Homes {
@@ -57,7 +63,22 @@ impl Whole {
         };
         let dispatcher = Arc::new(Dispatcher::new(digest, dtype, homes));
         let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, runtime.handle().clone())?;
-        Ok(Self { forward, folder, digest, pool, experts })
+        Ok(Self { forward, folder, digest, pool, experts, kv: kv_dtype })
+    }
+
+    /// What is computed with, such as `bf16` or `bf16, experts q4, trunk q8, kv q8`.
+    pub(crate) fn form(&self) -> String {
+        let WeightDtypes { experts, trunk } = self.folder.weights;
+        let mut form = self.folder.dtype.name().to_owned();
+        for (part, dtype) in [("experts", experts), ("trunk", trunk)] {
+            if dtype != WeightDtype::AsStored && dtype.name() != self.folder.dtype.name() {
+                form.push_str(&format!(", {part} {dtype}"));
+            }
+        }
+        if self.kv != KvDtypeChoice::Auto.resolve(self.folder.dtype) {
+            form.push_str(&format!(", kv {}", format!("{:?}", self.kv).to_lowercase()));
+        }
+        form
     }
 }
 

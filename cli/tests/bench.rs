@@ -47,7 +47,7 @@ fn bench_prints_every_figure_and_writes_them_as_json() {
         let [min, median, max] = ["min", "median", "max"].map(|key| figure[key].as_f64().unwrap());
         assert!(0.0 < min && min <= median && median <= max, "{figure}");
         if name.starts_with('b') {
-            let step = ["step_seconds", "step_bytes", "step_operations", "share_of_limit"];
+            let step = ["step_seconds", "step_bytes", "step_f32_operations", "share_of_limit"];
             assert!(step.iter().all(|key| figure[key].as_f64().unwrap() > 0.0), "{figure}");
         }
     }
@@ -87,10 +87,7 @@ fn eval_scores_the_held_out_text_and_compares_dtypes() {
     let report: Value = serde_json::from_str(&prints(&args)).unwrap();
     let number = |value: &Value| value.as_f64().unwrap();
     let tested = &report["tested"];
-    assert_eq!(
-        (tested["dtype"].as_str(), report["reference"]["dtype"].as_str()),
-        (Some("bf16"), Some("f32"))
-    );
+    assert_eq!((tested["form"].as_str(), report["reference"]["form"].as_str()), (Some("bf16"), Some("f32")));
     // Five windows of 256 and one of 220, each without its first token.
     assert_eq!(report["tokens_scored"], 1494);
     let perplexity = number(&tested["perplexity"]);
@@ -98,8 +95,19 @@ fn eval_scores_the_held_out_text_and_compares_dtypes() {
     assert!((number(&tested["nll"]).exp() - perplexity).abs() < 1e-9);
     assert!((number(&report["reference"]["perplexity"]) / perplexity - 1.0).abs() < 0.02, "{report:#}");
     assert!(number(&report["greedy_agreement"]) > 0.95, "{report:#}");
-    let text = prints(&["eval", "--tokens-max", "300"]);
-    assert!(text.contains("perplexity") && text.contains("bf16"), "{text}");
+    let quantised = [
+        "eval",
+        "--tokens-max",
+        "300",
+        "--experts-dtype",
+        "q4",
+        "--kv-dtype",
+        "q8",
+        "--reference-dtype",
+        "f32",
+    ];
+    let text = prints(&quantised);
+    assert!(text.contains("bf16, experts q4, kv q8") && text.contains("against f32: greedy"), "{text}");
 }
 
 #[test]

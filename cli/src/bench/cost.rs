@@ -5,12 +5,15 @@
 
 use super::figure::Work;
 use crate::whole::Asked;
-use conclave_model::{ModelSpec, NumericDtype};
+use conclave_kernels::attention::KvDtype;
+use conclave_model::{ModelError, ModelFolder, NumericDtype};
 
 /// The parts of a model by what a step reads of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cost {
-    /// Weights of all layers but the routed experts.
+    /// Weights of all routers.
+    routers: f64,
+    /// Weights of all layers but routers and routed experts.
     layers: f64,
     /// Weights of the output head.
     head: f64,
@@ -22,37 +25,70 @@ pub(crate) struct Cost {
     queries: f64,
     /// Positions that a row sees at most.
     window: usize,
-    /// Bytes of one weight of the trunk.
-    trunk_bytes: f64,
-    /// Bytes of one expert.
-    expert_bytes: f64,
+    /// What a weight of a router is.
+    plain: Weight,
+    /// What a weight of layers and head is.
+    trunk: Weight,
+    /// What a weight of an expert is.
+    experts: Weight,
+    /// Bytes of an element of keys and values.
+    kv_bytes: f64,
 }
 
-/// Bytes of one element of keys and values.
-const KV_BYTES: f64 = 4.0;
+/// One weight of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Weight {
+    bytes: f64,
+    /// Whether it is multiplied in int8.
+    int8: bool,
+}
+
+impl Weight {
+    /// Of so many bytes; below two it is quantised, with a share of its block's scale.
+    fn of(bytes: f64) -> Self {
+        Self { bytes, int8: bytes < 2.0 }
+    }
+
+    /// The work of `operations` on such weights.
+    fn operations(self, operations: f64) -> Work {
+        let [f32_operations, int8_operations] = if self.int8 { [0.0, operations] } else { [operations, 0.0] };
+        Work { f32_operations, int8_operations, ..Work::default() }
+    }
+}
 
 impl Cost {
-    pub(crate) fn of(spec: &ModelSpec, dtype: NumericDtype, expert_bytes: f64) -> Self {
+    /// `expert_bytes`: of one expert, as it lies in memory. The first query projection stands for all of the trunk: files
+    /// that mix forms are told roughly.
+    pub(crate) fn of(folder: &ModelFolder, kv: KvDtype, expert_bytes: f64) -> Result<Self, ModelError> {
+        let spec = &folder.spec;
         let (q_width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
         let attention = 2 * spec.hidden * (q_width + kv_width);
         let dense = spec.dense_layers.iter().filter(|dense| **dense).count();
         let sparse = spec.layers - dense;
-        let weights = spec.layers * attention
-            + sparse * spec.experts * spec.hidden
-            + dense * 3 * spec.dense_width * spec.hidden;
-        Self {
+        let weights = spec.layers * attention + dense * 3 * spec.dense_width * spec.hidden;
+        let (name, shape) = ("model.layers.0.self_attn.q_proj.weight", [q_width, spec.hidden]);
+        let trunk_bytes = folder.matrix(name, shape, folder.weights.trunk)?.bytes() as f64;
+        let expert = (3 * spec.expert_width * spec.hidden) as f64;
+        Ok(Self {
+            routers: (sparse * spec.experts * spec.hidden) as f64,
             layers: weights as f64,
             head: (spec.vocab * spec.hidden) as f64,
-            expert: (3 * spec.expert_width * spec.hidden) as f64,
+            expert,
             kv: (spec.layers * 2 * kv_width) as f64,
             queries: (spec.layers * q_width) as f64,
             window: spec.sliding_window.unwrap_or(usize::MAX),
-            trunk_bytes: match dtype {
+            plain: Weight::of(match folder.dtype {
                 NumericDtype::F32 => 4.0,
                 NumericDtype::Bf16 => 2.0,
+            }),
+            trunk: Weight::of(trunk_bytes / (q_width * spec.hidden) as f64),
+            experts: Weight::of(expert_bytes / expert),
+            kv_bytes: match kv {
+                KvDtype::F32 => 4.0,
+                KvDtype::Bf16 => 2.0,
+                KvDtype::Q8 => 1.0 + 4.0 / spec.head_dim as f64,
             },
-            expert_bytes,
-        }
+        })
     }
 
     /// One step: for each sequence the position of its first row and its rows; `logits` rows reach the head.
@@ -66,21 +102,18 @@ impl Cost {
         // A row times a key and a weight times a value: two multiply-adds for each element of the query.
         let attention = 4.0 * self.queries * pairs;
         let head = if logits > 0 { self.head } else { 0.0 };
-        Work {
-            steps: 1.0,
-            tokens: rows,
-            bytes: (self.layers + head) * self.trunk_bytes + read * self.kv * KV_BYTES,
-            operations: 2.0 * (self.layers * rows + self.head * logits as f64) + attention,
-        }
+        let weights = (self.layers + head) * self.trunk.bytes + self.routers * self.plain.bytes;
+        let bytes = weights + read * self.kv * self.kv_bytes;
+        let mut work = Work { steps: 1.0, tokens: rows, bytes, ..Work::default() };
+        work += self.plain.operations(2.0 * self.routers * rows + attention);
+        work += self.trunk.operations(2.0 * (self.layers * rows + self.head * logits as f64));
+        work
     }
 
     /// What the experts did.
     pub(crate) fn experts(&self, asked: Asked) -> Work {
-        Work {
-            bytes: asked.experts as f64 * self.expert_bytes,
-            operations: 2.0 * self.expert * asked.rows as f64,
-            ..Work::default()
-        }
+        let bytes = asked.experts as f64 * self.expert * self.experts.bytes;
+        Work { bytes, ..self.experts.operations(2.0 * self.expert * asked.rows as f64) }
     }
 }
 
@@ -89,7 +122,8 @@ impl std::ops::AddAssign for Work {
         self.steps += other.steps;
         self.tokens += other.tokens;
         self.bytes += other.bytes;
-        self.operations += other.operations;
+        self.f32_operations += other.f32_operations;
+        self.int8_operations += other.int8_operations;
     }
 }
 
@@ -99,14 +133,17 @@ mod tests {
 
     fn cost() -> Cost {
         Cost {
-            layers: 1000.0,
+            routers: 100.0,
+            layers: 900.0,
             head: 500.0,
             expert: 30.0,
             kv: 10.0,
             queries: 20.0,
             window: 4,
-            trunk_bytes: 2.0,
-            expert_bytes: 60.0,
+            plain: Weight::of(2.0),
+            trunk: Weight::of(2.0),
+            experts: Weight::of(2.0),
+            kv_bytes: 4.0,
         }
     }
 
@@ -114,7 +151,7 @@ mod tests {
     fn weights_count_once_a_step_and_operations_once_a_row() {
         let work = cost().step([(0, 1), (1, 1)].into_iter(), 2);
         assert_eq!(work.bytes, 1500.0 * 2.0 + (1.0 + 2.0) * 10.0 * 4.0);
-        assert_eq!(work.operations, 2.0 * (2.0 * 1000.0 + 2.0 * 500.0) + 4.0 * 20.0 * 3.0);
+        assert_eq!(work.f32_operations, 2.0 * (2.0 * 1000.0 + 2.0 * 500.0) + 4.0 * 20.0 * 3.0);
         assert_eq!(cost().step([(0, 3)].into_iter(), 0).bytes, 2000.0 + 3.0 * 40.0);
     }
 
@@ -122,12 +159,22 @@ mod tests {
     fn a_window_bounds_what_is_read() {
         let one = cost().step([(100, 1)].into_iter(), 0);
         assert_eq!(one.bytes, 2000.0 + 4.0 * 40.0);
-        assert_eq!(one.operations, 2000.0 + 80.0 * 4.0);
+        assert_eq!(one.f32_operations, 2000.0 + 80.0 * 4.0);
+    }
+
+    #[test]
+    fn products_with_quantised_weights_are_int8_and_the_router_is_not() {
+        let quantised = Cost { trunk: Weight::of(1.0625), experts: Weight::of(0.5625), ..cost() };
+        let work = quantised.step([(0, 1)].into_iter(), 1);
+        assert_eq!(work.bytes, 100.0 * 2.0 + 1400.0 * 1.0625 + 40.0);
+        assert_eq!((work.f32_operations, work.int8_operations), (200.0 + 80.0, 2800.0));
+        let experts = quantised.experts(Asked { experts: 2, rows: 7 });
+        assert_eq!((experts.bytes, experts.f32_operations, experts.int8_operations), (33.75, 0.0, 420.0));
     }
 
     #[test]
     fn an_expert_that_many_rows_ask_for_is_read_once() {
         let work = cost().experts(Asked { experts: 2, rows: 7 });
-        assert_eq!((work.bytes, work.operations), (120.0, 420.0));
+        assert_eq!((work.bytes, work.f32_operations), (120.0, 420.0));
     }
 }

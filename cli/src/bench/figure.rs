@@ -59,8 +59,10 @@ pub(crate) struct Work {
     pub(crate) tokens: f64,
     /// Bytes of weights and KV that had to be read at least once a step.
     pub(crate) bytes: f64,
-    /// Multiplications and additions.
-    pub(crate) operations: f64,
+    /// Multiplications and additions in f32.
+    pub(crate) f32_operations: f64,
+    /// Multiplications and additions in int8: products with quantised weights.
+    pub(crate) int8_operations: f64,
 }
 
 /// A figure with its runs.

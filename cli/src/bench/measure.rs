@@ -25,9 +25,15 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(whole: Whole, seed: u64, context: usize, steps: usize, runs: usize) -> Self {
-        let cost = Cost::of(&whole.folder.spec, whole.folder.dtype, whole.experts.expert_bytes());
-        Self { whole, cost, seed, context, steps, runs, filled: Vec::new() }
+    pub(crate) fn new(
+        whole: Whole,
+        seed: u64,
+        context: usize,
+        steps: usize,
+        runs: usize,
+    ) -> anyhow::Result<Self> {
+        let cost = Cost::of(&whole.folder, whole.kv, whole.experts.expert_bytes())?;
+        Ok(Self { whole, cost, seed, context, steps, runs, filled: Vec::new() })
     }
 
     pub(crate) fn model(&self) -> &Whole {

@@ -15,6 +15,7 @@ use crate::whole::{Whole, blocks};
 use anyhow::{Context, bail};
 use baseline::Baseline;
 use conclave_kernels::limits::Limits;
+use conclave_model::KvDtypeChoice;
 use figure::{Figure, Test};
 use measure::Bench;
 use report::Report;
@@ -30,6 +31,9 @@ const LIMIT_BYTES: usize = 512 << 20;
 pub(crate) struct BenchOptions {
     #[command(flatten)]
     model: ModelOptions,
+    /// What keys and values are stored in: auto (f32 for models computed in f32, else bf16), f32, bf16 or q8.
+    #[arg(long, env = "CONCLAVE_KV_DTYPE", default_value = "auto")]
+    kv_dtype: KvDtypeChoice,
     /// Prompt lengths to measure, separated by commas. Unit: tokens. Steps take at most 512 of them at once.
     #[arg(long, value_delimiter = ',', default_value = "64,512")]
     prefill: Vec<usize>,
@@ -102,7 +106,7 @@ pub(crate) fn run(options: &BenchOptions, started: Instant) -> anyhow::Result<()
     let report = measure(options, started)?;
     let compared = baseline.as_ref().map(|baseline| baseline.compare(&report.figures));
     match options.json.as_deref() {
-        Some(path) if path == Path::new("-") => write!(std::io::stdout().lock(), "{:#}\n", report.json())?,
+        Some(path) if path == Path::new("-") => writeln!(std::io::stdout().lock(), "{:#}", report.json())?,
         path => {
             write!(std::io::stdout().lock(), "{}", report.text(compared.as_deref()))?;
             if let Some(path) = path {
@@ -136,9 +140,9 @@ fn measure(options: &BenchOptions, started: Instant) -> anyhow::Result<Report> {
     }
     let kv_blocks = blocks(prompt_max).max(sequences_max * blocks(decode_max)).max(1);
     let runtime = runtime(1)?;
-    let whole = Whole::load(&options.model, folder, kv_blocks, &runtime)?;
+    let whole = Whole::load(&options.model, folder, kv_blocks, options.kv_dtype, &runtime)?;
     let loaded = started.elapsed().as_secs_f64();
-    let mut bench = Bench::new(whole, options.seed, options.context, options.steps, options.runs);
+    let mut bench = Bench::new(whole, options.seed, options.context, options.steps, options.runs)?;
     let mut figures = Vec::new();
     for test in &tests {
         match test {

@@ -13,7 +13,7 @@ use std::fmt::Write;
 pub(crate) struct Report {
     model: String,
     digest: String,
-    dtype: &'static str,
+    form: String,
     cpu: String,
     threads: usize,
     seed: u64,
@@ -40,9 +40,9 @@ impl Report {
         Self {
             model: whole.folder.name(),
             digest: whole.digest.short(),
-            dtype: whole.folder.dtype.name(),
+            form: whole.form(),
             cpu: cpu(),
-            threads: options.model.compute_threads(),
+            threads: whole.pool.threads(),
             seed: options.seed,
             context: options.context,
             steps: options.steps,
@@ -58,8 +58,9 @@ impl Report {
     fn share(&self, figure: &Figure) -> Option<Share> {
         let (limits, work, (seconds, _)) = (self.limits?, figure.work?, figure.median_times()?);
         let memory = work.bytes / limits.memory_bytes;
-        let f32s = work.operations / limits.f32_operations;
-        let (limit, least) = if memory > f32s { ("memory", memory) } else { ("f32", f32s) };
+        let int8 = work.int8_operations / limits.int8_operations.unwrap_or(limits.f32_operations);
+        let compute = work.f32_operations / limits.f32_operations + int8;
+        let (limit, least) = if memory > compute { ("memory", memory) } else { ("compute", compute) };
         Some(Share { limit, share: least / seconds })
     }
 
@@ -75,7 +76,8 @@ impl Report {
             if let (Some(work), Some((_, step))) = (figure.work, figure.median_times()) {
                 value["step_seconds"] = json!(step);
                 value["step_bytes"] = json!(work.bytes / work.steps);
-                value["step_operations"] = json!(work.operations / work.steps);
+                value["step_f32_operations"] = json!(work.f32_operations / work.steps);
+                value["step_int8_operations"] = json!(work.int8_operations / work.steps);
             }
             if let Some(Share { limit, share }) = self.share(figure) {
                 value["limit"] = json!(limit);
@@ -92,7 +94,7 @@ impl Report {
         });
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "model": {"name": self.model, "digest": self.digest, "dtype": self.dtype},
+            "model": {"name": self.model, "digest": self.digest, "form": self.form},
             "machine": {"cpu": self.cpu, "isa": format!("{:?}", Isa::best()), "threads": self.threads},
             "settings": {"seed": self.seed, "context": self.context, "steps": self.steps, "runs": self.runs},
             "figures": figures.collect::<Vec<_>>(),
@@ -104,7 +106,7 @@ impl Report {
     pub(crate) fn text(&self, compared: Option<&[Compared]>) -> String {
         let mut out = String::new();
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{} {} in {}", self.model, self.digest, self.dtype);
+        let _ = writeln!(out, "{} {} in {}", self.model, self.digest, self.form);
         let _ = writeln!(out, "{}, {:?}, {} threads", self.cpu, Isa::best(), self.threads);
         let _ = writeln!(
             out,

@@ -11,7 +11,7 @@ use crate::whole::{Whole, blocks};
 use anyhow::{Context, bail};
 use conclave_expert::Lane;
 use conclave_gateway::text::TextCodec;
-use conclave_model::{DtypeChoice, StepSequence};
+use conclave_model::{DtypeChoice, KvDtypeChoice, StepSequence};
 use score::{Difference, Score};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -25,6 +25,9 @@ const LOGIT_ROWS: usize = 64;
 pub(crate) struct EvalOptions {
     #[command(flatten)]
     model: ModelOptions,
+    /// What keys and values are stored in: auto (f32 for models computed in f32, else bf16), f32, bf16 or q8.
+    #[arg(long, env = "CONCLAVE_KV_DTYPE", default_value = "auto")]
+    kv_dtype: KvDtypeChoice,
     /// The text, in UTF-8; default: heldout.txt of the model folder.
     #[arg(long)]
     text: Option<PathBuf>,
@@ -34,7 +37,7 @@ pub(crate) struct EvalOptions {
     /// Read so many tokens of the text at most; default: all. Unit: tokens. Range: 2 or more.
     #[arg(long)]
     tokens_max: Option<usize>,
-    /// Load the model a second time in this dtype and compare: auto, f32 or bf16.
+    /// Load the model a second time, all of it in this dtype, and compare: auto, f32 or bf16.
     #[arg(long)]
     reference_dtype: Option<DtypeChoice>,
     /// Write the figures as JSON to this file; `-`: to the standard output, in place of the text.
@@ -72,10 +75,11 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
         bail!("{} has {} tokens; at least 2 are needed to score one", path.display(), tokens.len());
     }
     let runtime = runtime(1)?;
-    let load = |model: &ModelOptions| Whole::load(model, model.open()?, blocks(options.window), &runtime);
-    let mut whole = load(&options.model)?;
-    let mut reference =
-        options.reference_dtype.map(|dtype| load(&options.model.all_in(dtype))).transpose()?;
+    let load =
+        |model: &ModelOptions, kv| Whole::load(model, model.open()?, blocks(options.window), kv, &runtime);
+    let mut whole = load(&options.model, options.kv_dtype)?;
+    let reference = |dtype| load(&options.model.all_in(dtype), KvDtypeChoice::Auto);
+    let mut reference = options.reference_dtype.map(reference).transpose()?;
     let found = evaluate(&mut whole, reference.as_mut(), &tokens, options.window)?;
     let report = found.json(options, &whole, reference.as_ref());
     match options.json.as_deref() {
@@ -144,7 +148,7 @@ impl Evaluation {
     fn json(&self, options: &EvalOptions, whole: &Whole, reference: Option<&Whole>) -> Value {
         let score = |score: &Score, whole: &Whole| {
             json!({
-                "dtype": whole.folder.dtype.name(), "digest": whole.digest.short(),
+                "form": whole.form(), "digest": whole.digest.short(),
                 "nll": score.nll(), "perplexity": score.perplexity(),
             })
         };
@@ -165,11 +169,10 @@ impl Evaluation {
 
     fn text(&self, path: &Path, whole: &Whole, reference: Option<&Whole>) -> String {
         let line = |score: &Score, whole: &Whole| {
-            let dtype = whole.folder.dtype.name();
-            format!("{dtype:<6} {:>10.5} {:>12.4}\n", score.nll(), score.perplexity())
+            format!("{:>10.5}  {:>10.4}  {}\n", score.nll(), score.perplexity(), whole.form())
         };
         let mut text = format!(
-            "{} on {}: {} tokens scored\n\ndtype   nll, nats   perplexity\n",
+            "{} on {}: {} tokens scored\n\n nll, nats  perplexity  computed in\n",
             whole.folder.name(),
             path.display(),
             self.score.tokens()
@@ -180,7 +183,7 @@ impl Evaluation {
             text.push_str(&format!(
                 "\nagainst {}: greedy choice equal {:.2} %, KL divergence {:.3e} nats in the mean and {:.3e} at most, \
                  largest logit difference {:.4}\n",
-                reference.folder.dtype.name(),
+                reference.form(),
                 difference.agreement() * 100.0,
                 difference.kl(),
                 difference.kl_max(),
@@ -194,7 +197,13 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelOptions;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        model: ModelOptions,
+    }
 
     struct Golden {
         model: ModelOptions,
@@ -205,6 +214,7 @@ mod tests {
     /// A golden checkpoint and what transformers computed from it.
     fn golden(case: &str) -> Golden {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(case);
+        let flags = Flags::parse_from(["eval", "--dtype", "f32", "--model", folder.to_str().unwrap()]);
         let expected = std::fs::read(folder.join("expected.json")).unwrap();
         let expected: Value = serde_json::from_slice(&expected).unwrap();
         let prompt = expected["prompt"].as_array().unwrap().iter();
@@ -212,14 +222,14 @@ mod tests {
         let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let logits = tensors.tensor("logits").unwrap().data().chunks_exact(4);
         Golden {
-            model: ModelOptions::of(folder).all_in(DtypeChoice::F32),
+            model: flags.model,
             prompt: prompt.map(|id| id.as_u64().unwrap() as u32).collect(),
             logits: logits.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
         }
     }
 
     fn load(model: &ModelOptions, runtime: &tokio::runtime::Runtime) -> Whole {
-        Whole::load(model, model.open().unwrap(), blocks(64), runtime).unwrap()
+        Whole::load(model, model.open().unwrap(), blocks(64), KvDtypeChoice::Auto, runtime).unwrap()
     }
 
     #[test]
