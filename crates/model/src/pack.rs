@@ -4,6 +4,7 @@
 //! bytes, and last the header, JSON. Keeps true: a file is written whole or not at all; it is used only for the very
 //! source files and forms that it was made from; every matrix has a digest, which who loads it checks.
 
+use crate::formats::MappedFile;
 use crate::{Manifest, ModelError, ModelFolder};
 use conclave_kernels::quant::{Line, PackedMatrix, QuantKind};
 use conclave_kernels::{Matrix, Storage};
@@ -139,15 +140,10 @@ impl PackFile {
     /// Opens the pack file at `path` for `folder`: `None` if there is none, an error if it is damaged or was made from
     /// other files or in other forms.
     pub fn open(folder: &ModelFolder, path: &Path) -> Result<Option<Self>, ModelError> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(ModelError::File { file: path.to_owned(), error }),
-        };
-        // SAFETY-relevant only to content: a file changed under the map gives wrong numbers, as with the weights.
-        #[allow(unsafe_code)]
-        let map =
-            unsafe { Mmap::map(&file) }.map_err(|error| ModelError::File { file: path.to_owned(), error })?;
+        if !path.exists() {
+            return Ok(None);
+        }
+        let map = MappedFile::open(path.to_owned())?.bytes;
         let corrupt = |why: &str| ModelError::Corrupt {
             file: path.to_owned(),
             why: format!("{why}; delete it and run `conclave pack` again"),
@@ -166,7 +162,7 @@ impl PackFile {
             return Err(ModelError::StalePack(path.to_owned()));
         }
         header.manifest.verify_config(folder)?;
-        let pack = Self { path: path.to_owned(), header, map: Arc::new(map) };
+        let pack = Self { path: path.to_owned(), header, map };
         for (name, packed) in &pack.header.tensors {
             let fits = pack.kind(packed).is_some_and(|kind| pack.bytes(kind, packed).is_some());
             if !fits {

@@ -19,13 +19,13 @@ use std::sync::Arc;
 
 /// A mapped file.
 #[derive(Clone)]
-pub(super) struct MappedFile {
-    pub(super) path: PathBuf,
-    pub(super) bytes: Arc<Mmap>,
+pub(crate) struct MappedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Arc<Mmap>,
 }
 
 impl MappedFile {
-    pub(super) fn open(path: PathBuf) -> Result<Self, ModelError> {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, ModelError> {
         let file = File::open(&path).map_err(|error| ModelError::File { file: path.clone(), error })?;
         // SAFETY-relevant only to content: weights are read-only files; a file changed under the map can
         // give wrong numbers, which the digest check at load would have refused.

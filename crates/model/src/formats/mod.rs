@@ -7,4 +7,5 @@ pub mod gguf;
 pub(crate) mod safetensors;
 
 pub use dtype::StoredDtype;
+pub(crate) use files::MappedFile;
 pub use files::WeightFiles;

@@ -1,0 +1,127 @@
+//! Pack files: a start from one computes the same bits, and whatever is wrong with one is said, not used.
+
+use conclave_kernels::Pool;
+use conclave_model::{
+    CpuCompute, DtypeChoice, ExpertFfn, Manifest, ModelError, ModelFolder, PackFile, StepSequence, Trunk,
+    WeightDtype, WeightDtypes, pack_path, write_pack,
+};
+use conclave_types::ExpertKey;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const FORMS: WeightDtypes = WeightDtypes { experts: WeightDtype::Q4, trunk: WeightDtype::Q8 };
+
+/// A copy of a golden checkpoint, whose folder the tests may write to.
+fn copy(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("model");
+    std::fs::create_dir(&to).unwrap();
+    for file in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    }
+    (folder, to)
+}
+
+fn open(path: &Path) -> ModelFolder {
+    ModelFolder::open(path, DtypeChoice::Auto).unwrap().with_weights(FORMS)
+}
+
+fn packed(path: &Path) -> (Manifest, PathBuf) {
+    let folder = open(path);
+    let manifest = Manifest::compute(&folder).unwrap();
+    let mut seen = Vec::new();
+    write_pack(&folder, &manifest, &pack_path(&folder), |done, all| seen.push((done, all))).unwrap();
+    let (done, all) = *seen.last().unwrap();
+    assert_eq!(done, all, "progress ends with everything");
+    (manifest, pack_path(&folder))
+}
+
+/// What the model says: logits of a prompt up to the first sparse layer, and an expert's answer.
+fn results(folder: &ModelFolder, manifest: &Manifest) -> (Vec<f32>, Vec<f32>) {
+    let pool = Arc::new(Pool::inline());
+    let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()), folder).unwrap();
+    let mut kv = trunk.kv(4, 16).unwrap();
+    let x = trunk.embed(&[3, 1, 4, 1, 5]).unwrap();
+    let sequence = [StepSequence { start: 0, len: 5, block_table: vec![0] }];
+    let x = trunk.attend(0, x, &mut kv, &sequence).unwrap();
+    let logits = trunk.logits(&x, &[0, 4]).unwrap();
+    let layer = folder.spec.moe_layers()[0].0;
+    let expert = ExpertFfn::load(folder, manifest, ExpertKey::new(layer, 1)).unwrap();
+    let rows: Vec<f32> = (0..2 * folder.spec.hidden).map(|i| (i % 13) as f32 / 13.0 - 0.5).collect();
+    (logits, expert.run(&rows, &pool))
+}
+
+fn families() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let folders = |path: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|p| p.is_dir()).collect()
+    };
+    let cases = folders(&root).into_iter().flat_map(|family| folders(&family));
+    cases.map(|case| case.strip_prefix(&root).unwrap().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn a_start_from_a_pack_file_gives_the_same_bits() {
+    for name in families() {
+        let (_guard, path) = copy(&name);
+        let (manifest, file) = packed(&path);
+        let folder = open(&path);
+        let pack = PackFile::open(&folder, &file).unwrap().expect("just written");
+        assert_eq!(pack.manifest(), &manifest);
+        let fast = open(&path).with_pack(Some(pack));
+        assert_eq!(results(&folder, &manifest), results(&fast, &manifest), "{name}");
+        assert_eq!(manifest.model_digest(&folder), manifest.model_digest(&fast));
+    }
+}
+
+#[test]
+fn a_pack_file_of_other_weights_or_forms_is_stale() {
+    let (_guard, path) = copy(&families()[0]);
+    let (_, file) = packed(&path);
+    let other = open(&path).with_weights(WeightDtypes { trunk: WeightDtype::Q4, ..FORMS });
+    assert!(matches!(PackFile::open(&other, &file), Err(ModelError::StalePack(_))));
+    let weights = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    let shard = weights.filter(|p| p.extension().is_some_and(|e| e == "safetensors")).min().unwrap();
+    let bytes = std::fs::read(&shard).unwrap();
+    std::fs::write(&shard, bytes).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    std::fs::File::options().write(true).open(&shard).unwrap().set_modified(later).unwrap();
+    let error = PackFile::open(&open(&path), &file).err().expect("the file has changed");
+    assert!(error.to_string().contains("conclave pack"), "{error}");
+}
+
+#[test]
+fn damage_of_a_pack_file_is_an_error_that_says_what_to_do() {
+    let (_guard, path) = copy(&families()[0]);
+    let (manifest, file) = packed(&path);
+    let whole = std::fs::read(&file).unwrap();
+    let folder = open(&path);
+    for len in [0, 7, 23, 64, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&file, &whole[..len]).unwrap();
+        let error = PackFile::open(&folder, &file).err().expect("cut short");
+        assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+    }
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 3] ^= 1;
+    std::fs::write(&file, &flipped).unwrap();
+    let pack = PackFile::open(&folder, &file).unwrap().expect("the header is whole");
+    let damaged = open(&path).with_pack(Some(pack));
+    let trunk = Trunk::load(CpuCompute::new(&damaged.spec, Arc::new(Pool::inline())), &damaged).err();
+    let keys: Vec<ExpertKey> = damaged.spec.expert_keys().collect();
+    let experts = ExpertFfn::load_all(&damaged, &manifest, &keys).err();
+    let error = trunk.or(experts).expect("one matrix is damaged");
+    assert!(matches!(error, ModelError::WrongDigest { .. }), "{error}");
+}
+
+#[test]
+fn nothing_to_quantise_is_nothing_to_pack() {
+    let (_guard, path) = copy(&families()[0]);
+    let folder = ModelFolder::open(&path, DtypeChoice::Auto).unwrap();
+    let manifest = Manifest::compute(&folder).unwrap();
+    let file = pack_path(&folder);
+    assert!(PackFile::open(&folder, &file).unwrap().is_none(), "a missing file is no error");
+    let error = write_pack(&folder, &manifest, &file, |_, _| {}).unwrap_err();
+    assert!(error.to_string().contains("--experts-dtype"), "{error}");
+    assert!(!file.exists());
+}
