@@ -41,7 +41,18 @@ fn call(model: ModelDigest, width: usize, layer: u32, lane: Lane, dtype: RowDtyp
 }
 
 async fn serve<B: ExpertBackend>(backend: Arc<B>, at: &str) -> (String, tokio::task::JoinHandle<()>) {
-    let listener = TcpListener::bind(at).await.unwrap();
+    // A runtime that was shut down lets go of its port a little later.
+    let bound = tokio::time::timeout(Duration::from_secs(5), async {
+        loop {
+            match TcpListener::bind(at).await {
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                bound => return bound.unwrap(),
+            }
+        }
+    });
+    let listener = bound.await.expect("the port becomes free");
     let address = listener.local_addr().unwrap().to_string();
     let server = tokio::spawn(async move {
         ExpertService::new(backend, ClusterToken::default())
