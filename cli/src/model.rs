@@ -1,6 +1,6 @@
 //! Which model a role uses, and with what it computes.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use conclave_kernels::Pool;
 use conclave_model::{
     DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, WeightDtype, WeightDtypes, pack_path,
@@ -71,12 +71,21 @@ impl ModelOptions {
 
     /// The manifest of `folder`.
     pub(crate) fn manifest(&self, folder: &ModelFolder) -> anyhow::Result<Manifest> {
-        if let Some(pack) = &folder.pack {
-            return Ok(pack.manifest().clone());
-        }
-        let Some(path) = &self.manifest else { return Ok(Manifest::compute(folder)?) };
+        let Some(path) = &self.manifest else {
+            return match &folder.pack {
+                Some(pack) => Ok(pack.manifest().clone()),
+                None => Ok(Manifest::compute(folder)?),
+            };
+        };
         let manifest = Manifest::read(path)?;
         manifest.verify_config(folder)?;
+        if folder.pack.as_ref().is_some_and(|pack| *pack.manifest() != manifest) {
+            let (pack, path) = (pack_path(folder), path.display());
+            bail!(
+                "{}: packed from other weights than {path} names; delete it and run `conclave pack` again",
+                pack.display()
+            );
+        }
         Ok(manifest)
     }
 

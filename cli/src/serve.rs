@@ -3,10 +3,8 @@
 use crate::announce::announce;
 use crate::model::ModelOptions;
 use crate::process::{Stop, check, runtime};
-use conclave_expert::LocalExperts;
-use conclave_gateway::dispatch::{Homes, everything_on};
+use crate::whole::{Parts, homes};
 use conclave_gateway::{Gateway, GatewayOptions};
-use conclave_types::{NodeId, PlacementEpoch};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -28,16 +26,9 @@ pub(crate) fn run(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
 async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
     let started = Instant::now();
     let folder = options.model.open()?;
-    let pool = options.model.pool();
-    let manifest = options.model.manifest(&folder)?;
-    let experts = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
-    let node = NodeId(0);
+    let Parts { manifest, pool, experts } = Parts::load(&options.model, &folder)?;
     let (held, bytes) = (experts.held().len(), experts.bytes());
-    let homes = Homes {
-        epoch: PlacementEpoch(1),
-        map: everything_on(node, folder.spec.expert_keys()),
-        backends: [(node, Arc::new(experts) as _)].into(),
-    };
+    let homes = homes(&folder, Arc::new(experts));
     let gateway = Gateway::start(&options.gateway, &folder, &manifest, pool, homes).await?;
     gateway.readiness().store(true, Ordering::Relaxed);
     let address = gateway.address();

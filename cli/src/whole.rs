@@ -3,14 +3,12 @@
 //! Keeps true: loading and computing are those of `conclave serve`. Counts which experts are asked for.
 
 use crate::model::ModelOptions;
-use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts, RowDtype};
+use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts};
 use conclave_gateway::Forward;
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
-use conclave_model::{
-    CpuCompute, KvDtypeChoice, ModelFolder, NumericDtype, Trunk, WeightDtype, WeightDtypes,
-};
+use conclave_model::{CpuCompute, KvDtypeChoice, Manifest, ModelFolder, Trunk, WeightDtype, WeightDtypes};
 use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +19,34 @@ pub(crate) const BLOCK_SIZE: usize = 16;
 /// How many KV blocks hold `positions` positions of one sequence.
 pub(crate) fn blocks(positions: usize) -> usize {
     positions.div_ceil(BLOCK_SIZE)
+}
+
+/// What every process that runs a whole model loads first. The trunk is verified, and left to who runs it.
+pub(crate) struct Parts {
+    pub(crate) manifest: Manifest,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) experts: LocalExperts,
+}
+
+impl Parts {
+    /// Loads all experts of `folder`.
+    pub(crate) fn load(options: &ModelOptions, folder: &ModelFolder) -> anyhow::Result<Self> {
+        let pool = options.pool();
+        let manifest = options.manifest(folder)?;
+        options.verify_trunk(folder, &manifest)?;
+        let experts = LocalExperts::load(folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
+        Ok(Self { manifest, pool, experts })
+    }
+}
+
+/// The placement of a model of which this process has all experts.
+pub(crate) fn homes(folder: &ModelFolder, experts: Arc<dyn ExpertBackend>) -> Homes {
+    let node = NodeId(0);
+    Homes {
+        epoch: PlacementEpoch(1),
+        map: everything_on(node, folder.spec.expert_keys()),
+        backends: [(node, experts)].into(),
+    }
 }
 
 /// A loaded model.
@@ -43,27 +69,15 @@ impl Whole {
         kv: KvDtypeChoice,
         runtime: &tokio::runtime::Runtime,
     ) -> anyhow::Result<Self> {
-        let pool = options.pool();
-        let manifest = options.manifest(&folder)?;
+        let Parts { manifest, pool, experts } = Parts::load(options, &folder)?;
         let digest = manifest.model_digest(&folder);
-        let local = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
-        let experts = Arc::new(Counted { experts: local, asked: AtomicU64::new(0), rows: AtomicU64::new(0) });
-        options.verify_trunk(&folder, &manifest)?;
-        let kv_dtype = kv.resolve(folder.dtype);
-        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv_dtype), &folder)?;
-        let node = NodeId(0);
-        let homes = Homes {
-            epoch: PlacementEpoch(1),
-            map: everything_on(node, folder.spec.expert_keys()),
-            backends: [(node, experts.clone() as _)].into(),
-        };
-        let dtype = match folder.dtype {
-            NumericDtype::F32 => RowDtype::F32,
-            NumericDtype::Bf16 => RowDtype::Bf16,
-        };
-        let dispatcher = Arc::new(Dispatcher::new(digest, dtype, homes));
+        let experts = Arc::new(Counted { experts, asked: AtomicU64::new(0), rows: AtomicU64::new(0) });
+        let kv = kv.resolve(folder.dtype);
+        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv), &folder)?;
+        let homes = homes(&folder, experts.clone());
+        let dispatcher = Arc::new(Dispatcher::new(digest, folder.dtype.into(), homes));
         let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, runtime.handle().clone())?;
-        Ok(Self { forward, folder, digest, pool, experts, kv: kv_dtype })
+        Ok(Self { forward, folder, digest, pool, experts, kv })
     }
 
     /// What is computed with, such as `bf16` or `bf16, experts q4, trunk q8, kv q8`.
@@ -76,7 +90,7 @@ impl Whole {
             }
         }
         if self.kv != KvDtypeChoice::Auto.resolve(self.folder.dtype) {
-            form.push_str(&format!(", kv {}", format!("{:?}", self.kv).to_lowercase()));
+            form.push_str(&format!(", kv {}", self.kv.name()));
         }
         form
     }

@@ -17,9 +17,8 @@ pub use options::{GatewayOptions, Problem};
 
 use api::{ApiState, Defaults};
 use axum::serve::ListenerExt;
-use conclave_expert::RowDtype;
 use conclave_kernels::Pool;
-use conclave_model::{CpuCompute, Manifest, ModelError, ModelFolder, NumericDtype, Trunk};
+use conclave_model::{CpuCompute, Manifest, ModelError, ModelFolder, Trunk};
 use conclave_scheduler::SchedulerOptions;
 use conclave_types::{Digest, ModelDigest};
 use dispatch::{Dispatcher, Homes};
@@ -95,11 +94,7 @@ impl Gateway {
         let codec = text::TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
         let kv_dtype = options.kv_dtype.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool).with_kv(kv_dtype), folder)?;
-        let dtype = match folder.dtype {
-            NumericDtype::F32 => RowDtype::F32,
-            NumericDtype::Bf16 => RowDtype::Bf16,
-        };
-        let dispatcher = Arc::new(Dispatcher::new(digest, dtype, homes));
+        let dispatcher = Arc::new(Dispatcher::new(digest, folder.dtype.into(), homes));
         let context_max = (folder.spec.context_max as u32).min(options.context_max.unwrap_or(u32::MAX));
         let scheduler = SchedulerOptions {
             step_tokens_max: options.step_tokens_max,

@@ -2,6 +2,7 @@
 //! backend rounds exactly as a remote one does.
 
 use bytes::Bytes;
+use conclave_model::NumericDtype;
 use conclave_types::{ExpertIdx, LayerIdx, ModelDigest, PlacementEpoch};
 use std::time::Duration;
 
@@ -14,6 +15,15 @@ pub enum RowDtype {
     F32,
     /// 2 bytes little-endian, rounded to nearest even; the default.
     Bf16,
+}
+
+impl From<NumericDtype> for RowDtype {
+    fn from(dtype: NumericDtype) -> Self {
+        match dtype {
+            NumericDtype::F32 => Self::F32,
+            NumericDtype::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 impl RowDtype {

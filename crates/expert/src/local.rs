@@ -100,9 +100,9 @@ impl LocalExperts {
         // expert -> the calls that want it, each with the first of its answer rows, in order of calls.
         let mut wanted: BTreeMap<ExpertKey, Vec<Wanted<'_>>> = BTreeMap::new();
         let mut inputs: Vec<f32> = Vec::new();
+        let mut first_input = 0;
         let hidden = batches.iter().zip(&checks).find(|(_, check)| check.is_ok()).map(|(b, _)| b.rows.width);
         for (call, batch) in batches.iter().enumerate().filter(|(call, _)| checks[*call].is_ok()) {
-            let first_input = inputs.len() / batch.rows.width;
             inputs.extend(batch.rows.to_f32());
             let mut first_answer = 0;
             for ExpertRows { expert, rows } in &batch.experts {
@@ -110,6 +110,7 @@ impl LocalExperts {
                 wanted.entry(key).or_default().push(Wanted { call, first_input, first_answer, rows });
                 first_answer += rows.len();
             }
+            first_input += batch.rows.count;
         }
         let rows: Vec<Vec<u32>> =
             wanted.values().map(|calls| calls.iter().flat_map(Wanted::input_rows).collect()).collect();

@@ -5,9 +5,9 @@
 
 use crate::isa::per_isa;
 use crate::lanes::exp;
-use crate::matmul::{HIDDEN_BLOCK, Inputs, Target};
+use crate::matmul::{Inputs, Target};
 use crate::pool::Disjoint;
-use crate::quant::{Form, QuantRows, RowSink};
+use crate::quant::{BLOCK, Form, QuantRows, RowSink};
 use crate::{Isa, Matrix, Pool};
 
 /// Outputs of the down product in one task.
@@ -25,14 +25,14 @@ fn silu_mul_body(gate: &mut [f32], up: &[f32]) {
 per_isa! { fn silu_mul_on(gate: &mut [f32], up: &[f32]) = silu_mul_body }
 
 #[inline(always)]
-fn quantize_body(values: &[[f32; HIDDEN_BLOCK]], first_row: usize, block: usize, sink: &RowSink<'_>) {
+fn quantize_body(values: &[[f32; BLOCK]], first_row: usize, block: usize, sink: &RowSink<'_>) {
     for (row, values) in values.iter().enumerate() {
         // SAFETY: one task has these rows' block.
         unsafe { sink.put(first_row + row, block, values) };
     }
 }
 
-per_isa! { fn quantize_on(values: &[[f32; HIDDEN_BLOCK]], first_row: usize, block: usize, sink: &RowSink<'_>) = quantize_body }
+per_isa! { fn quantize_on(values: &[[f32; BLOCK]], first_row: usize, block: usize, sink: &RowSink<'_>) = quantize_body }
 
 /// One expert and the rows that it gets.
 #[derive(Clone, Copy)]
@@ -50,8 +50,7 @@ pub struct ExpertGroup<'a> {
 /// The rows between the two products, in the forms that the down matrices ask for.
 struct Gated {
     floats: Vec<f32>,
-    bytes: Option<QuantRows>,
-    pairs: Option<QuantRows>,
+    quantized: Vec<QuantRows>,
 }
 
 /// For each group in order, for each of its rows in order: `down (silu(gate x) * (up x))`, written to `out`
@@ -84,10 +83,8 @@ pub fn grouped_swiglu_on(
         })
         .collect();
     let inputs = Inputs::new(isa, x, hidden, groups.iter().flat_map(|group| [group.gate, group.up]), pool);
-    let gated = gate(isa, &inputs, width, groups, &firsts, total, pool);
-    let Gated { floats, bytes, pairs } = gated;
-    let mut inputs = Inputs::quantized(isa, width, bytes.into_iter().chain(pairs));
-    inputs.set_floats(&floats);
+    let Gated { floats, quantized } = gate(isa, &inputs, width, groups, &firsts, total, pool);
+    let inputs = Inputs::computed(isa, &floats, width, quantized);
     let tiles = hidden.div_ceil(DOWN_OUTPUTS);
     let numbers: Vec<u32> = (0..total as u32).collect();
     let out = Disjoint::new(out);
@@ -113,26 +110,29 @@ fn gate(
     pool: &Pool,
 ) -> Gated {
     let forms: Vec<Option<Form>> = groups.iter().map(|group| Inputs::form_for(isa, group.down)).collect();
-    let rows_of = |form: Form| forms.contains(&Some(form)).then(|| QuantRows::zeros(form, total, width));
     let mut floats = vec![0.0; if forms.contains(&None) { total * width } else { 0 }];
-    let (mut bytes, mut pairs) = (rows_of(Form::Bytes), rows_of(Form::Pairs));
+    let mut quantized: Vec<QuantRows> = Vec::new();
+    for form in forms.iter().flatten() {
+        if !quantized.iter().any(|rows| rows.form == *form) {
+            quantized.push(QuantRows::zeros(*form, total, width));
+        }
+    }
     {
         let to_floats = Disjoint::new(&mut floats);
-        let to_bytes = bytes.as_mut().map(QuantRows::sink);
-        let to_pairs = pairs.as_mut().map(QuantRows::sink);
-        let tiles = width.div_ceil(HIDDEN_BLOCK);
+        let sinks: Vec<RowSink<'_>> = quantized.iter_mut().map(QuantRows::sink).collect();
+        let tiles = width.div_ceil(BLOCK);
         let hidden = groups[0].gate.cols();
         pool.each(groups.len() * tiles, 2 * total * hidden * width, |task| {
             let (index, tile) = (task / tiles, task % tiles);
             let group = &groups[index];
-            let n = tile * HIDDEN_BLOCK;
-            let count = HIDDEN_BLOCK.min(width - n);
+            let n = tile * BLOCK;
+            let count = BLOCK.min(width - n);
             for (chunk, rows) in group.rows.chunks(GATED_ROWS).enumerate() {
-                let mut gates = [[0.0; HIDDEN_BLOCK]; GATED_ROWS];
-                let mut ups = [[0.0; HIDDEN_BLOCK]; GATED_ROWS];
+                let mut gates = [[0.0; BLOCK]; GATED_ROWS];
+                let mut ups = [[0.0; BLOCK]; GATED_ROWS];
                 for (matrix, values) in [(group.gate, &mut gates), (group.up, &mut ups)] {
                     let out = Disjoint::new(values.as_flattened_mut());
-                    let to = Target { out: &out, at: 0, stride: HIDDEN_BLOCK };
+                    let to = Target { out: &out, at: 0, stride: BLOCK };
                     // SAFETY: the arrays are this task's own.
                     unsafe { inputs.product(rows, matrix, n, count, &to) };
                 }
@@ -146,14 +146,14 @@ fn gate(
                             .copy_from_slice(&values[..count]);
                     }),
                     Some(form) => {
-                        let sink = if form == Form::Bytes { &to_bytes } else { &to_pairs };
-                        quantize_on(isa, gates, first, tile, sink.as_ref().expect("made for this form"));
+                        let sink = sinks.iter().find(|sink| sink.form == form).expect("made for every form");
+                        quantize_on(isa, gates, first, tile, sink);
                     }
                 }
             }
         });
     }
-    Gated { floats, bytes, pairs }
+    Gated { floats, quantized }
 }
 
 /// `out = down (silu(gate x) * (up x))`: `x` and `out` are `[m, hidden]`, `gate` and `up` are

@@ -1,9 +1,10 @@
 //! What this machine can do at most, measured: memory read, f32 and int8 multiply-adds, all threads of a pool.
 //!
-//! Keeps true: the loops do nothing but what they count, so no kernel of ours can be faster for long. For
-//! benches: a figure without its limit says little. Knows no model.
+//! Keeps true: the loops do nothing but what they count, in the cheapest way that the machine has. For benches: a
+//! figure without its limit says little. Knows no model.
 
-use crate::lanes::{LANES, Lanes};
+use crate::isa::Kernel;
+use crate::lanes::LANES;
 use crate::vector::Vector;
 use crate::{Isa, Pool};
 use std::hint::black_box;
@@ -40,7 +41,7 @@ impl Limits {
                 black_box(sum(isa, &words[at..at + TASK_BYTES / 8]));
             });
         });
-        let f32s = best(|| pool.each(TASKS, usize::MAX, |_| fma_loop(isa)));
+        let f32s = best(|| pool.each(TASKS, usize::MAX, |_| isa.run(Fmas)));
         let int8 = int8::macs_a_step().map(|macs| {
             let time = best(|| pool.each(TASKS, usize::MAX, |_| int8::run(STEPS)));
             (2 * macs * STEPS * TASKS) as f64 / time
@@ -74,48 +75,26 @@ fn sum_of(words: &[u64]) -> u64 {
     words.iter().fold(0, |sum, word| sum.wrapping_add(*word))
 }
 
-fn fma_loop(isa: Isa) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use crate::vector::x86::{Avx2, Avx512};
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
-        fn avx512() {
-            // SAFETY: this function enables the set.
-            unsafe { fmas::<Avx512>() }
-        }
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2() {
-            // SAFETY: this function enables the set.
-            unsafe { fmas::<Avx2>() }
-        }
-        match isa {
-            // SAFETY: `Isa` values above `Portable` come from run-time detection.
-            Isa::Avx512 => return unsafe { avx512() },
-            // SAFETY: as above.
-            Isa::Avx2 => return unsafe { avx2() },
-            Isa::Portable => {}
-        }
-    }
-    let _ = isa;
-    // SAFETY: arrays need no instruction set.
-    unsafe { fmas::<Lanes>() }
-}
+/// Multiply-adds into sums that stay in registers.
+struct Fmas;
 
-/// # Safety
-/// The instruction set of `V` is enabled.
-#[inline(always)]
-unsafe fn fmas<V: Vector>() {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (a, b) = (V::splat(black_box(0.5)), V::splat(black_box(0.25)));
-        let mut sums = [V::zero(); SUMS];
-        for _ in 0..STEPS {
-            for sum in &mut sums {
-                *sum = sum.fma(a, b);
+impl Kernel for Fmas {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let (a, b) = (V::splat(black_box(0.5)), V::splat(black_box(0.25)));
+            let mut sums = [V::zero(); SUMS];
+            for _ in 0..STEPS {
+                for sum in &mut sums {
+                    *sum = sum.fma(a, b);
+                }
             }
-        }
-        for sum in sums {
-            black_box(sum.lanes());
+            for sum in sums {
+                black_box(sum.lanes());
+            }
         }
     }
 }
@@ -165,19 +144,23 @@ mod int8 {
         black_box(sums);
     }
 
-    /// Products of bytes in pairs to int16, in pairs to int32, and a sum: what AVX2 has.
+    /// Products of bytes in pairs to int16, which hold the sum of a round before they are widened to int32: the cheapest
+    /// that AVX2 has, and exact for codes of four bits. Codes of eight bits must be widened after each product.
     #[target_feature(enable = "avx2")]
     fn avx2(steps: usize) {
         let (a, ones) = (_mm256_set1_epi8(black_box(1)), _mm256_set1_epi16(1));
         let mut sums = [_mm256_setzero_si256(); SUMS];
         let weights = [[_mm256_set1_epi8(2); SUMS]; ROUND];
         for _ in 0..steps / ROUND {
+            let mut pairs = [_mm256_setzero_si256(); SUMS];
             // As if they had changed: products that are the same each time would move out of the loop.
             for weights in black_box(&weights) {
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    let pairs = _mm256_madd_epi16(_mm256_maddubs_epi16(a, *weight), ones);
-                    *sum = _mm256_add_epi32(*sum, pairs);
+                for (pair, weight) in pairs.iter_mut().zip(weights) {
+                    *pair = _mm256_add_epi16(*pair, _mm256_maddubs_epi16(a, *weight));
                 }
+            }
+            for (sum, pair) in sums.iter_mut().zip(pairs) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pair, ones));
             }
         }
         black_box(sums);

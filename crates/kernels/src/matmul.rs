@@ -4,10 +4,11 @@
 //! the instruction set. With float weights it is formed by the sixteen-lane rule along K; with quantised ones the row
 //! becomes int8 first and blocks are added in order (see `quant`).
 
-use crate::lanes::{LANES, Lanes, reduce};
+use crate::isa::Kernel;
+use crate::lanes::{LANES, reduce};
 use crate::matrix::Elements;
 use crate::pool::Disjoint;
-use crate::quant::{BLOCK, Form, Level, PANEL, QuantRows, panel_product};
+use crate::quant::{Form, Level, PANEL, QuantRows, panel_product};
 use crate::vector::{Element, Vector};
 use crate::{Isa, Matrix, Pool};
 
@@ -140,43 +141,30 @@ unsafe fn columns<V: Vector, T: Element, const ROWS: usize, const OUTPUTS: usize
     }
 }
 
-/// [`columns`] on a given instruction set.
-///
-/// # Safety
-/// No other thread writes these outputs.
-unsafe fn columns_on<T: Element>(
-    isa: Isa,
-    x: FloatRows<'_>,
-    w: &[T],
+/// [`columns`] as a loop for every instruction set.
+struct Columns<'a, T> {
+    x: FloatRows<'a>,
+    w: &'a [T],
     k: usize,
     count: usize,
-    to: &Target<'_>,
-) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use crate::vector::x86::{Avx2, Avx512};
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
-        fn avx512<T: Element>(x: FloatRows<'_>, w: &[T], k: usize, count: usize, to: &Target<'_>) {
-            // SAFETY: this function enables the set; the outputs are the caller's promise.
-            unsafe { columns::<Avx512, T, 4, 4>(x, w, k, count, to) }
-        }
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2<T: Element>(x: FloatRows<'_>, w: &[T], k: usize, count: usize, to: &Target<'_>) {
-            // Sixteen lanes are two of the sixteen registers, so the tile is smaller.
-            // SAFETY: as above.
-            unsafe { columns::<Avx2, T, 2, 2>(x, w, k, count, to) }
-        }
-        match isa {
-            // SAFETY: `Isa` values above `Portable` come from run-time detection.
-            Isa::Avx512 => return unsafe { avx512(x, w, k, count, to) },
-            // SAFETY: as above.
-            Isa::Avx2 => return unsafe { avx2(x, w, k, count, to) },
-            Isa::Portable => {}
+    to: &'a Target<'a>,
+}
+
+impl<T: Element> Kernel for Columns<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { x, w, k, count, to } = self;
+        // A tile's sums and weights stay in registers.
+        // SAFETY: the trait's contract; who runs it owns the outputs.
+        unsafe {
+            match V::REGISTERS {
+                32.. => columns::<V, T, 4, 4>(x, w, k, count, to),
+                _ => columns::<V, T, 2, 2>(x, w, k, count, to),
+            }
         }
     }
-    let _ = isa;
-    // SAFETY: arrays need no instruction set; the outputs are the caller's promise.
-    unsafe { columns::<Lanes, T, 4, 4>(x, w, k, count, to) }
 }
 
 /// Activation rows in every form that the matrices they meet ask for.
@@ -185,8 +173,7 @@ pub(crate) struct Inputs<'a> {
     level: Level,
     x: &'a [f32],
     cols: usize,
-    bytes: Option<QuantRows>,
-    pairs: Option<QuantRows>,
+    quantized: Vec<QuantRows>,
 }
 
 impl<'a> Inputs<'a> {
@@ -198,40 +185,20 @@ impl<'a> Inputs<'a> {
         matrices: impl IntoIterator<Item = &'m Matrix>,
         pool: &Pool,
     ) -> Self {
-        let level = Level::of(isa);
-        let mut inputs = Self { isa, level, x, cols, bytes: None, pairs: None };
+        let mut inputs = Self::computed(isa, x, cols, Vec::new());
         for matrix in matrices {
             assert_eq!(matrix.cols(), cols, "matmul: the matrix takes rows of {}", matrix.cols());
-            let Some(packed) = matrix.packed() else { continue };
-            let form = Form::of(level, packed.kind());
-            let slot = inputs.slot(form);
-            if slot.is_none() {
-                *slot = Some(QuantRows::quantize(isa, form, x, cols, pool));
+            let Some(form) = Self::form_for(isa, matrix) else { continue };
+            if !inputs.quantized.iter().any(|rows| rows.form == form) {
+                inputs.quantized.push(QuantRows::quantize(isa, form, x, cols, pool));
             }
         }
         inputs
     }
 
-    /// Rows that are there in a quantised form already.
-    pub(crate) fn quantized(isa: Isa, cols: usize, rows: impl IntoIterator<Item = QuantRows>) -> Self {
-        let mut inputs = Self { isa, level: Level::of(isa), x: &[], cols, bytes: None, pairs: None };
-        for rows in rows {
-            let form = rows.form;
-            *inputs.slot(form) = Some(rows);
-        }
-        inputs
-    }
-
-    /// Adds the rows as floats.
-    pub(crate) fn set_floats(&mut self, x: &'a [f32]) {
-        self.x = x;
-    }
-
-    fn slot(&mut self, form: Form) -> &mut Option<QuantRows> {
-        match form {
-            Form::Bytes => &mut self.bytes,
-            Form::Pairs => &mut self.pairs,
-        }
+    /// Rows of `cols` that are there already in every form that will be asked for: floats `x`, and `quantized`.
+    pub(crate) fn computed(isa: Isa, x: &'a [f32], cols: usize, quantized: Vec<QuantRows>) -> Self {
+        Self { isa, level: Level::of(isa), x, cols, quantized }
     }
 
     /// The named rows times the outputs `first..first + count` of `w`, one of the matrices of `new`; `first` is a
@@ -252,12 +219,12 @@ impl<'a> Inputs<'a> {
         // SAFETY: the caller's promise.
         unsafe {
             match &w.elements {
-                Elements::F32(w) => columns_on(self.isa, x, &w.elements()[first * k..], k, count, to),
-                Elements::Bf16(w) => columns_on(self.isa, x, &w.elements()[first * k..], k, count, to),
+                Elements::F32(w) => self.isa.run(Columns { x, w: &w.elements()[first * k..], k, count, to }),
+                Elements::Bf16(w) => self.isa.run(Columns { x, w: &w.elements()[first * k..], k, count, to }),
                 Elements::Quant(w) => {
                     let form = Form::of(self.level, w.kind());
-                    let x = if form == Form::Bytes { &self.bytes } else { &self.pairs };
-                    let x = x.as_ref().expect("the matrix was named in `new`");
+                    let x = self.quantized.iter().find(|rows| rows.form == form);
+                    let x = x.expect("rows are there in the form of every matrix");
                     let mut out = [[0.0; PANEL]; QUANT_ROWS];
                     for (chunk, rows) in rows.chunks(QUANT_ROWS).enumerate() {
                         let out = &mut out[..rows.len()];
@@ -307,6 +274,3 @@ pub fn matmul_on(isa: Isa, x: &[f32], w: &Matrix, bias: Option<&[f32]>, y: &mut 
         y.chunks_exact_mut(n).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
     }
 }
-
-/// Outputs of a hidden block: what one scale of quantised rows covers.
-pub(crate) const HIDDEN_BLOCK: usize = BLOCK;

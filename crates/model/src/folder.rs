@@ -43,7 +43,7 @@ impl ModelFolder {
             Some(model) => (model.name, model.spec, model.generation, model.files),
             None => hugging_face(path)?,
         };
-        let stored = files.dtype("model.embed_tokens.weight")?;
+        let stored = files.dtype(crate::spec::EMBEDDING)?;
         let dtype = match dtype {
             DtypeChoice::F32 => NumericDtype::F32,
             DtypeChoice::Bf16 => NumericDtype::Bf16,

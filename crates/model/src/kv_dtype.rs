@@ -1,6 +1,7 @@
 //! The `--kv-dtype` option: what keys and values are stored in. Keeps true: it is the same for every row.
 
 use crate::NumericDtype;
+use crate::choice::choice;
 use conclave_kernels::attention::KvDtype;
 
 /// The `--kv-dtype` option.
@@ -28,27 +29,4 @@ impl KvDtypeChoice {
     }
 }
 
-impl std::str::FromStr for KvDtypeChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "f32" => Ok(Self::F32),
-            "bf16" => Ok(Self::Bf16),
-            "q8" => Ok(Self::Q8),
-            other => Err(format!("kv_dtype is `{other}`; it can be auto, f32, bf16 or q8")),
-        }
-    }
-}
-
-impl std::fmt::Display for KvDtypeChoice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::Q8 => "q8",
-        })
-    }
-}
+choice!(KvDtypeChoice, "kv_dtype": Auto = "auto", F32 = "f32", Bf16 = "bf16", Q8 = "q8");

@@ -5,6 +5,7 @@
 //! what is computed for a row depends on that row alone. Knows no clock, socket or request.
 
 mod candle;
+mod choice;
 mod compute;
 mod config;
 mod cpu;

@@ -5,7 +5,7 @@
 //! source files and forms that it was made from; every matrix has a digest, which who loads it checks.
 
 use crate::formats::MappedFile;
-use crate::{Manifest, ModelError, ModelFolder};
+use crate::{Manifest, ModelError, ModelFolder, WeightDtype};
 use conclave_kernels::quant::{Line, PackedMatrix, QuantKind};
 use conclave_kernels::{Matrix, Storage};
 use conclave_types::Digest;
@@ -82,46 +82,72 @@ pub fn write_pack(
     folder: &ModelFolder,
     manifest: &Manifest,
     path: &Path,
-    mut progress: impl FnMut(usize, usize),
+    progress: impl FnMut(usize, usize),
 ) -> Result<u64, ModelError> {
+    let wanted = wanted(folder)?;
+    if wanted.is_empty() {
+        return Err(ModelError::NothingToPack(folder.path.clone()));
+    }
     let failed = |error| ModelError::File { file: path.to_owned(), error };
-    let expert = |key| folder.spec.expert_tensors(key).into_iter().zip(folder.spec.expert_shapes());
-    let experts = folder.spec.expert_keys().flat_map(expert).map(|(t, s)| (t, s, folder.weights.experts));
-    let trunk = folder.spec.trunk_matrices().into_iter().map(|(t, s)| (t, s, folder.weights.trunk));
-    let wanted: Vec<_> = trunk.chain(experts).collect();
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(failed)?;
     }
     let partial = path.with_extension("partial");
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial).map_err(failed)?);
+    let written = write_all(folder, manifest, &wanted, &partial, progress)
+        .and_then(|bytes| std::fs::rename(&partial, path).map(|()| bytes).map_err(failed));
+    if written.is_err() {
+        // What is left of it may have filled the disk; that it cannot be removed is the lesser error.
+        std::fs::remove_file(&partial).ok();
+    }
+    written
+}
+
+/// A tensor, its shape `[rows, cols]` and its form.
+type Wanted = (String, [usize; 2], WeightDtype);
+
+/// The matrices of `folder` that are quantised in its forms.
+fn wanted(folder: &ModelFolder) -> Result<Vec<Wanted>, ModelError> {
+    let expert = |key| folder.spec.expert_tensors(key).into_iter().zip(folder.spec.expert_shapes());
+    let experts = folder.spec.expert_keys().flat_map(expert).map(|(t, s)| (t, s, folder.weights.experts));
+    let trunk = folder.spec.trunk_matrices().into_iter().map(|(t, s)| (t, s, folder.weights.trunk));
+    let mut wanted = Vec::new();
+    for (tensor, shape, dtype) in trunk.chain(experts) {
+        if folder.is_quantised(&tensor, dtype)? {
+            wanted.push((tensor, shape, dtype));
+        }
+    }
+    Ok(wanted)
+}
+
+/// Writes a whole pack file to `path` and through to the disk; returns its bytes.
+fn write_all(
+    folder: &ModelFolder,
+    manifest: &Manifest,
+    wanted: &[Wanted],
+    path: &Path,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<u64, ModelError> {
+    let failed = |error| ModelError::File { file: path.to_owned(), error };
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path).map_err(failed)?);
     out.write_all(&[0; PREAMBLE as usize]).map_err(failed)?;
     let mut offset = PREAMBLE;
     let mut tensors = BTreeMap::new();
-    let mut done = 0;
     for part in wanted.chunks(TENSORS_AT_ONCE) {
-        let load = |(tensor, shape, dtype): &(String, [usize; 2], _)| {
+        let load = |(tensor, shape, dtype): &Wanted| {
             manifest.verify(folder, tensor)?;
             let matrix = folder.matrix(tensor, *shape, *dtype)?;
-            let digest = matrix.packed().map(|packed| Digest::of(packed.data()));
+            let digest = Digest::of(packed(&matrix).data());
             Ok((matrix, digest))
         };
-        let matrices: Vec<(Matrix, Option<Digest>)> =
-            part.par_iter().map(load).collect::<Result<_, ModelError>>()?;
+        let matrices: Vec<(Matrix, Digest)> = part.par_iter().map(load).collect::<Result<_, ModelError>>()?;
         for ((tensor, shape, _), (matrix, digest)) in part.iter().zip(&matrices) {
-            let (Some(packed), Some(digest)) = (matrix.packed(), digest) else { continue };
+            let packed = packed(matrix);
             out.write_all(packed.data()).map_err(failed)?;
             let kind = packed.kind().name().to_owned();
-            let entry = Packed { kind, shape: *shape, offset, digest: *digest };
-            tensors.insert(tensor.clone(), entry);
+            tensors.insert(tensor.clone(), Packed { kind, shape: *shape, offset, digest: *digest });
             offset += packed.data().len() as u64;
         }
-        done += part.len();
-        progress(done, wanted.len());
-    }
-    if tensors.is_empty() {
-        drop(out);
-        std::fs::remove_file(&partial).map_err(failed)?;
-        return Err(ModelError::NothingToPack(folder.path.clone()));
+        progress(tensors.len(), wanted.len());
     }
     let header =
         Header { manifest: manifest.clone(), forms: forms(folder), sources: sources(folder)?, tensors };
@@ -132,8 +158,12 @@ pub fn write_pack(
     out.write_all(&[MAGIC, places.as_slice()].concat()).map_err(failed)?;
     let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
-    std::fs::rename(&partial, path).map_err(failed)?;
     Ok(offset + text.len() as u64)
+}
+
+/// The blocks of a matrix of which `ModelFolder::is_quantised` said that it has them.
+fn packed(matrix: &Matrix) -> &PackedMatrix {
+    matrix.packed().expect("a quantised form is made of packed blocks")
 }
 
 impl PackFile {
@@ -194,9 +224,12 @@ impl PackFile {
 
     /// The matrix `tensor`, mapped and checked against its digest; `None` if it is not packed.
     pub(crate) fn matrix(&self, tensor: &str, shape: [usize; 2]) -> Result<Option<Matrix>, ModelError> {
-        let Some(packed) = self.header.tensors.get(tensor).filter(|packed| packed.shape == shape) else {
-            return Ok(None);
-        };
+        let Some(packed) = self.header.tensors.get(tensor) else { return Ok(None) };
+        if packed.shape != shape {
+            let (file, tensor) = (self.path.clone(), tensor.to_owned());
+            let (found, expected) = (packed.shape.to_vec(), shape.to_vec());
+            return Err(ModelError::Shape { file, tensor, found, expected });
+        }
         let kind = self.kind(packed).expect("checked when opened");
         let bytes = self.bytes(kind, packed).expect("checked when opened");
         let found = Digest::of(bytes);

@@ -1,5 +1,6 @@
 //! The description of a model: everything that tells one family from another, as data.
 
+use crate::choice::choice;
 use conclave_types::{ExpertKey, LayerIdx, TokenId};
 
 /// How queries and keys are normalised before position embedding.
@@ -22,6 +23,9 @@ pub enum RouterRule {
         renormalize: bool,
     },
 }
+
+/// The tensor that turns tokens into rows; of a tied model the output head too.
+pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// Where a family keeps its router and experts within a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +62,7 @@ impl NumericDtype {
 /// The `--dtype` option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DtypeChoice {
-    /// As stored: bf16 stays bf16; f32 and f16 become f32, which loses nothing.
+    /// As stored: bf16 stays bf16; f32 and f16 become f32, which loses nothing; beside quantised weights bf16.
     #[default]
     Auto,
     /// f32, widened if stored narrower.
@@ -67,28 +71,7 @@ pub enum DtypeChoice {
     Bf16,
 }
 
-impl std::str::FromStr for DtypeChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "f32" => Ok(Self::F32),
-            "bf16" => Ok(Self::Bf16),
-            other => Err(format!("dtype is `{other}`; it can be auto, f32 or bf16")),
-        }
-    }
-}
-
-impl std::fmt::Display for DtypeChoice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-        })
-    }
-}
+choice!(DtypeChoice, "dtype": Auto = "auto", F32 = "f32", Bf16 = "bf16");
 
 /// One model, described.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,11 +147,15 @@ impl ModelSpec {
             .map(|part| format!("model.layers.{}.{block}.experts.{}.{part}.weight", key.layer, key.expert))
     }
 
+    /// The tensor of the output head.
+    pub(crate) fn head_tensor(&self) -> &'static str {
+        if self.tied { EMBEDDING } else { "lm_head.weight" }
+    }
+
     /// The matrices of the trunk that can be kept in another form than stored, with their shapes `[rows, cols]`.
     pub fn trunk_matrices(&self) -> Vec<(String, [usize; 2])> {
         let (q_width, kv_width) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
-        let head = if self.tied { "model.embed_tokens.weight" } else { "lm_head.weight" };
-        let mut matrices = vec![(head.to_owned(), [self.vocab, self.hidden])];
+        let mut matrices = vec![(self.head_tensor().to_owned(), [self.vocab, self.hidden])];
         for layer in 0..self.layers {
             let mut add = |name: &str, rows, cols| {
                 matrices.push((format!("model.layers.{layer}.{name}.weight"), [rows, cols]));

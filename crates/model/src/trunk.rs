@@ -3,6 +3,7 @@
 //! Keeps true: one code for all families; what differs is in `ModelSpec`. A caller walks the layers: `embed`,
 //! then per layer `attend` and `feed_forward`, then `logits`. Does not know who computes the experts.
 
+use crate::spec::EMBEDDING;
 use crate::{
     Compute, ComputeError, ModelError, ModelFolder, ModelSpec, QkNorm, RouteError, Routing, WeightDtype,
     route,
@@ -130,13 +131,15 @@ impl<C: Compute> Trunk<C> {
             })
         };
         let layers = (0..spec.layers).map(load_layer).collect::<Result<_, _>>()?;
-        let embedding = plain("model.embed_tokens.weight", spec.vocab, spec.hidden)?;
+        let embedding = plain(EMBEDDING, spec.vocab, spec.hidden)?;
         let norm = vector("model.norm.weight", spec.hidden)?;
-        let head_name = if spec.tied { "model.embed_tokens.weight" } else { "lm_head.weight" };
         // A tied head is the embedding itself, unless the two are kept in different forms.
-        let same = dtype == unquantized
-            || dtype == WeightDtype::AsStored && !folder.files.dtype(head_name)?.is_quantised();
-        let own_head = !spec.tied || !same;
+        let head_name = spec.head_tensor();
+        let as_embedding = match dtype {
+            WeightDtype::AsStored => !folder.is_quantised(head_name, dtype)?,
+            other => other == unquantized,
+        };
+        let own_head = !(spec.tied && as_embedding);
         let head = own_head.then(|| matrix(head_name, spec.vocab, spec.hidden)).transpose()?;
         Ok(Self { compute, spec, embedding, layers, norm, head })
     }

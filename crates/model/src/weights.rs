@@ -3,6 +3,7 @@
 //! Keeps true: the same stored bytes and the same dtype give the same matrix on every machine. Router, embedding and
 //! vectors are never quantised: they are small, and what they decide is not.
 
+use crate::choice::choice;
 use crate::{Manifest, ModelError, ModelFolder, NumericDtype, PackFile};
 use conclave_kernels::Matrix;
 use conclave_kernels::Storage;
@@ -27,18 +28,7 @@ pub enum WeightDtype {
     Q4,
 }
 
-impl WeightDtype {
-    /// The name of the option's value.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AsStored => "auto",
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::Q8 => "q8",
-            Self::Q4 => "q4",
-        }
-    }
-}
+choice!(WeightDtype, "dtype": AsStored = "auto", F32 = "f32", Bf16 = "bf16", Q8 = "q8", Q4 = "q4");
 
 impl From<NumericDtype> for WeightDtype {
     fn from(dtype: NumericDtype) -> Self {
@@ -46,23 +36,6 @@ impl From<NumericDtype> for WeightDtype {
             NumericDtype::F32 => Self::F32,
             NumericDtype::Bf16 => Self::Bf16,
         }
-    }
-}
-
-impl std::str::FromStr for WeightDtype {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::AsStored, Self::F32, Self::Bf16, Self::Q8, Self::Q4];
-        all.into_iter()
-            .find(|dtype| dtype.name() == text)
-            .ok_or_else(|| format!("dtype is `{text}`; it can be auto, f32, bf16, q8 or q4"))
-    }
-}
-
-impl std::fmt::Display for WeightDtype {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -96,7 +69,8 @@ impl ModelFolder {
         shape: [usize; 2],
         dtype: WeightDtype,
     ) -> Result<Matrix, ModelError> {
-        if !self.is_packed(tensor) {
+        // A packed matrix has a digest of its own, which `matrix` checks.
+        if !(self.is_packed(tensor) && self.is_quantised(tensor, dtype)?) {
             manifest.verify(self, tensor)?;
         }
         self.matrix(tensor, shape, dtype)
@@ -107,19 +81,26 @@ impl ModelFolder {
         self.pack.as_ref().is_some_and(|pack| pack.contains(tensor))
     }
 
+    /// Whether `tensor` in the form `dtype` is small integers with scales.
+    pub(crate) fn is_quantised(&self, tensor: &str, dtype: WeightDtype) -> Result<bool, ModelError> {
+        match dtype {
+            WeightDtype::Q8 | WeightDtype::Q4 => Ok(true),
+            WeightDtype::F32 | WeightDtype::Bf16 => Ok(false),
+            WeightDtype::AsStored => Ok(self.files.dtype(tensor)?.is_quantised()),
+        }
+    }
+
     /// `tensor` `[rows, cols]` in the form `dtype`.
     pub fn matrix(&self, tensor: &str, shape: [usize; 2], dtype: WeightDtype) -> Result<Matrix, ModelError> {
         // An embedding that is also the output head is wanted twice, and once as plain numbers.
-        if !matches!(dtype, WeightDtype::F32 | WeightDtype::Bf16)
+        if self.is_quantised(tensor, dtype)?
             && let Some(pack) = &self.pack
             && let Some(matrix) = pack.matrix(tensor, shape)?
         {
             return Ok(matrix);
         }
         match dtype {
-            WeightDtype::AsStored if self.files.dtype(tensor)?.is_quantised() => {
-                self.as_quantized(tensor, shape)
-            }
+            WeightDtype::AsStored if self.is_quantised(tensor, dtype)? => self.as_quantized(tensor, shape),
             WeightDtype::AsStored => self.files.matrix(tensor, shape, self.dtype),
             WeightDtype::F32 => self.files.matrix(tensor, shape, NumericDtype::F32),
             WeightDtype::Bf16 => self.files.matrix(tensor, shape, NumericDtype::Bf16),

@@ -152,7 +152,7 @@ fn every_golden_holds_on_candle() {
 
 #[test]
 fn quantised_trunks_agree_with_candle_on_the_rounded_values() {
-    for (trunk, bound) in [(WeightDtype::Q8, 0.02), (WeightDtype::Q4, 0.02)] {
+    for trunk in [WeightDtype::Q8, WeightDtype::Q4] {
         for case in goldens() {
             let mut golden = read(&case);
             golden.folder = golden.folder.with_weights(WeightDtypes { trunk, ..WeightDtypes::default() });
@@ -162,9 +162,10 @@ fn quantised_trunks_agree_with_candle_on_the_rounded_values() {
             let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &at);
             let largest = theirs.iter().fold(0.0_f32, |max, logit| max.max(logit.abs()));
             let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
-            // A value at the border of two codes may fall to either side, and then everything after it moves a little.
+            // 6e-8 at most where this was written; but a value at the border of two codes may fall to either side on
+            // another machine, and then everything after it moves a little.
             let mean = off.sum::<f32>() / ours.len() as f32;
-            assert!(mean <= bound * largest, "{case:?} {trunk}: off by {mean} of {largest} in the mean");
+            assert!(mean <= 1e-3 * largest, "{case:?} {trunk}: off by {mean} of {largest} in the mean");
         }
     }
 }

@@ -126,3 +126,22 @@ fn nothing_to_quantise_is_nothing_to_pack() {
     assert!(error.to_string().contains("--experts-dtype"), "{error}");
     assert!(!file.exists());
 }
+
+#[test]
+fn an_embedding_that_is_packed_as_head_is_still_verified_as_embedding() {
+    let (_guard, path) = copy("qwen3_moe/tied");
+    let (manifest, file) = packed(&path);
+    let source = open(&path).files.file("model.embed_tokens.weight").unwrap().to_owned();
+    // The same size and time, so that only the digest can tell.
+    let changed = source.metadata().unwrap().modified().unwrap();
+    let mut bytes = std::fs::read(&source).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let embedding = tensors.tensor("model.embed_tokens.weight").unwrap().data().as_ptr();
+    let at = embedding as usize - bytes.as_ptr() as usize;
+    bytes[at] ^= 1;
+    std::fs::write(&source, &bytes).unwrap();
+    std::fs::File::options().write(true).open(&source).unwrap().set_modified(changed).unwrap();
+    let pack = PackFile::open(&open(&path), &file).unwrap().expect("the same files, as far as it can see");
+    let error = manifest.verify_trunk(&open(&path).with_pack(Some(pack))).unwrap_err();
+    assert!(matches!(error, ModelError::WrongDigest { .. }), "{error}");
+}

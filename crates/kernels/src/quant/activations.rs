@@ -86,7 +86,7 @@ impl QuantRows {
 
 /// Where blocks of rows are written.
 pub(crate) struct RowSink<'a> {
-    form: Form,
+    pub(crate) form: Form,
     blocks: usize,
     codes: Disjoint<'a, u8>,
     scales: Disjoint<'a, f32>,
