@@ -162,6 +162,78 @@ fn a_full_queue_answers_429_and_admitted_requests_still_end() {
     assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
 }
 
+/// A prompt of over hundred tokens; `topic` is its end.
+fn long_story(topic: &str) -> Value {
+    let told =
+        "Once there was a small dog who lived near a big tree and liked to play with a red ball. ".repeat(5);
+    json!({
+        "messages": [{"role": "user", "content": format!("{told} Tell me about {topic}.")}],
+        "max_tokens": 24, "seed": 3, "temperature": 0.8,
+    })
+}
+
+/// The answer's text and how many tokens of its prompt were computed before.
+fn text_and_cached(server: &Server, key: Option<&str>, body: &Value) -> (String, u64) {
+    let bearer = format!("Bearer {}", key.unwrap_or_default());
+    let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+    let (status, _, answer) =
+        server.send("POST", "/v1/chat/completions", &headers, body.to_string().as_bytes());
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(status, 200, "{answer}");
+    let text = answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+    (text, answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap())
+}
+
+#[test]
+fn a_cached_prefix_changes_no_text_and_is_not_shared_between_keys() {
+    let plain = Server::start(&["--prefix-cache", "false"]);
+    let keys = ["first-key-1", "second-key-2"];
+    let server = Server::start(&["--api-key", &keys.join(",")]);
+    let requests = [long_story("the dog"), long_story("the ball"), long_story("the dog")];
+    let without: Vec<_> = requests.iter().map(|body| text_and_cached(&plain, None, body)).collect();
+    let with: Vec<_> = requests.iter().map(|body| text_and_cached(&server, Some(keys[0]), body)).collect();
+    for (without, with) in without.iter().zip(&with) {
+        assert_eq!(without.0, with.0);
+        assert_eq!(without.1, 0);
+    }
+    assert_eq!(with[0].1, 0);
+    assert!(with[1].1 >= 64 && with[2].1 >= with[1].1, "{with:?}");
+    assert_eq!(text_and_cached(&server, Some(keys[1]), &requests[0]).1, 0, "another key's cache");
+    let mut salted = requests[0].clone();
+    salted["cache_salt"] = json!("mine");
+    assert_eq!(text_and_cached(&server, Some(keys[0]), &salted).1, 0, "another salt's cache");
+}
+
+#[test]
+fn several_answers_to_one_prompt_compute_it_once() {
+    let server = Server::start(&[]);
+    let mut body = long_story("the tree");
+    body["n"] = json!(4);
+    let (status, answer) = server.post("/v1/chat/completions", &body.to_string());
+    assert_eq!(status, 200, "{answer}");
+    let prompt = answer["usage"]["prompt_tokens"].as_f64().unwrap();
+    let cached = server.metric("conclave_prefix_cached_tokens_total");
+    assert!(cached >= 3.0 * (prompt - 16.0), "{cached} of 3 * {prompt} tokens came from the first answer");
+    let mut alone = body.clone();
+    alone["n"] = json!(1);
+    assert_eq!(server.text(&alone), answer["choices"][0]["message"]["content"].as_str().unwrap());
+}
+
+#[test]
+fn a_request_ends_by_its_deadline() {
+    let server = Server::start(&[]);
+    let mut body = story("a dog", 1, 0.0);
+    body["ignore_eos"] = json!(true);
+    body["max_tokens"] = json!(900);
+    body["timeout_ms"] = json!(30);
+    let (status, answer) = server.post("/v1/chat/completions", &body.to_string());
+    assert_eq!((status, answer["error"]["code"].as_str()), (504, Some("deadline_exceeded")), "{answer}");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while server.metric("conclave_requests_running") > 0.0 {
+        assert!(Instant::now() < deadline, "it still runs");
+    }
+}
+
 #[test]
 fn with_a_key_every_route_but_the_probes_asks_for_it() {
     let server = Server::start(&["--api-key", "correct-horse"]);

@@ -103,6 +103,7 @@ impl Gateway {
             block_size: options.kv_block_size,
             blocks: options.kv_tokens_max.div_ceil(options.kv_block_size),
             context_max,
+            prefix_cache: options.prefix_cache,
         };
         let kv_bytes = folder.spec.layers
             * kv_dtype.layer_bytes(
@@ -139,6 +140,7 @@ impl Gateway {
             eos: folder.spec.eos.clone(),
             defaults: Defaults::of(&folder.generation),
             keys: options.api_keys.iter().map(|key| Digest::of(key.as_bytes())).collect(),
+            timeout_max: Duration::from_secs(options.request_timeout_s.into()),
             ready: ready.clone(),
             metrics,
             started: api::now_seconds(),

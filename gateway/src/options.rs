@@ -41,6 +41,13 @@ pub struct GatewayOptions {
     /// Tokens of one KV block. Range: 1..=256. Multiples of 16 are fastest.
     #[arg(long, env = "CONCLAVE_KV_BLOCK_SIZE", default_value_t = 16)]
     pub kv_block_size: u32,
+    /// Keep full KV blocks for later prompts that begin with the same tokens; prompts of different API keys never share.
+    #[arg(long, env = "CONCLAVE_PREFIX_CACHE", default_value_t = true, action = clap::ArgAction::Set)]
+    pub prefix_cache: bool,
+    /// How long a request may take, waiting included, before it ends with `deadline_exceeded`; a request can ask for
+    /// less by `timeout_ms`. Unit: seconds. Range: 1..=86400.
+    #[arg(long, env = "CONCLAVE_REQUEST_TIMEOUT_S", default_value_t = 600)]
+    pub request_timeout_s: u32,
     /// Most tokens of prompt and answer together; default and upper limit: the model's context. Unit: tokens.
     #[arg(long, env = "CONCLAVE_CONTEXT_MAX")]
     pub context_max: Option<u32>,
@@ -64,6 +71,7 @@ impl GatewayOptions {
         range("kv_tokens_max", self.kv_tokens_max.into(), 64, 16_777_216);
         range("kv_block_size", self.kv_block_size.into(), 1, 256);
         range("context_max", self.context_max.unwrap_or(2).into(), 2, u32::MAX.into());
+        range("request_timeout_s", self.request_timeout_s.into(), 1, 86_400);
         range("body_bytes_max", self.body_bytes_max as u64, 1024, 64 << 20);
         if !self.host.is_loopback() && self.api_keys.is_empty() {
             problems.push(format!(

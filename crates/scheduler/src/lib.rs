@@ -5,10 +5,12 @@
 
 mod blocks;
 mod options;
+mod queue;
 mod scheduler;
 mod step;
 
-pub use blocks::BlockPool;
+pub use blocks::{BlockHash, BlockPool};
 pub use options::SchedulerOptions;
+pub use queue::TenantId;
 pub use scheduler::{Scheduler, Stats, Submission, SubmitError};
 pub use step::{Event, FinishReason, SampledToken, Slice, StepOutcome, StepPlan};

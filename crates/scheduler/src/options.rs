@@ -1,6 +1,6 @@
 //! The scheduler's limits.
 
-/// Limits of one scheduler. All at least 1.
+/// Limits of one scheduler. All numbers are at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchedulerOptions {
     /// Most tokens in one forward step.
@@ -15,4 +15,6 @@ pub struct SchedulerOptions {
     pub blocks: u32,
     /// Most positions of one sequence.
     pub context_max: u32,
+    /// Whether full blocks are kept for later sequences that begin with the same tokens.
+    pub prefix_cache: bool,
 }

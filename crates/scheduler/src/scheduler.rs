@@ -1,23 +1,42 @@
 //! The scheduler: admission, budget, preemption.
 //!
-//! First come, first served. Running sequences decode first, one token each; what is left of the budget goes
-//! to prompt chunks in order of arrival. A sequence is admitted when all its known tokens fit beside some growth
-//! of the others. When a sequence needs a block and none is free, the latest arrival is preempted: its blocks
-//! are freed and its tokens are computed again later.
+//! Running sequences decode first, one token each; what is left of the budget goes to prompt chunks, the most
+//! important first: smaller priority number, then earlier arrival. Who is admitted next is the queue's rule. A sequence
+//! is admitted when all its known tokens fit beside some growth of the others; what the prefix index has of them is not
+//! computed again, and a sequence waits for another that is just computing its beginning. When a sequence needs a block
+//! and none is free, the least important running one makes room and is computed again later.
 
+use crate::blocks::BlockHash;
+use crate::queue::{Queue, TenantId};
 use crate::{BlockPool, Event, FinishReason, SchedulerOptions, Slice, StepOutcome, StepPlan};
-use conclave_types::{BlockId, RequestId};
-use std::collections::VecDeque;
+use conclave_types::{BlockId, Millis, RequestId};
+use std::collections::HashSet;
 
 /// A new sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submission {
     /// Its id, new to the scheduler.
     pub id: RequestId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// A smaller number is served earlier.
+    pub priority: i32,
+    /// When it ends with `FinishReason::Deadline`, if it has not before.
+    pub deadline: Option<Millis>,
     /// Tokens of the prompt.
     pub prompt_tokens: u32,
     /// Most tokens of the answer.
     pub tokens_max: u32,
+    /// The hashes of the prompt's full blocks, or of the first of them: what may be shared.
+    pub hashes: Vec<BlockHash>,
+}
+
+impl Submission {
+    /// A sequence of nobody in particular, with nothing to share.
+    pub fn new(id: RequestId, prompt_tokens: u32, tokens_max: u32) -> Self {
+        let (tenant, hashes) = (TenantId::default(), Vec::new());
+        Self { id, tenant, priority: 0, deadline: None, prompt_tokens, tokens_max, hashes }
+    }
 }
 
 /// Why a sequence is not taken.
@@ -57,8 +76,15 @@ pub enum SubmitError {
 }
 
 #[derive(Debug)]
-struct Sequence {
-    id: RequestId,
+pub(crate) struct Sequence {
+    pub(crate) id: RequestId,
+    pub(crate) tenant: TenantId,
+    pub(crate) priority: i32,
+    /// Counts submissions.
+    pub(crate) arrival: u64,
+    pub(crate) deadline: Option<Millis>,
+    /// Whether it ran before.
+    pub(crate) was_admitted: bool,
     /// Prompt and answer tokens known so far.
     tokens: u32,
     /// Of these, how many have their keys and values stored.
@@ -66,6 +92,15 @@ struct Sequence {
     /// The sequence ends when it has so many tokens.
     tokens_end: u32,
     blocks: Vec<BlockId>,
+    /// Of the first full blocks of known tokens.
+    hashes: Vec<BlockHash>,
+}
+
+impl Sequence {
+    /// Whoever has the greatest makes room first.
+    fn importance(&self) -> (i32, u64) {
+        (self.priority, self.arrival)
+    }
 }
 
 /// Counts for metrics.
@@ -77,10 +112,16 @@ pub struct Stats {
     pub running: u32,
     /// KV blocks nobody holds.
     pub blocks_free: u32,
+    /// Of these, how many contain a prefix that can be used again.
+    pub blocks_cached: u32,
     /// All KV blocks.
     pub blocks_total: u32,
     /// Preemptions so far.
     pub preemptions: u64,
+    /// Prompt tokens of all admitted sequences so far.
+    pub prompt_tokens: u64,
+    /// Of these, how many were found in the prefix index.
+    pub cached_tokens: u64,
 }
 
 /// Decides what runs in each step.
@@ -88,14 +129,34 @@ pub struct Stats {
 pub struct Scheduler {
     options: SchedulerOptions,
     pool: BlockPool,
-    waiting: VecDeque<Sequence>,
-    /// In order of arrival.
+    queue: Queue,
+    /// The most important first.
     running: Vec<Sequence>,
     /// Blocks of sequences that were aborted while a plan still writes to them.
-    parked: Vec<BlockId>,
+    parked: Vec<Vec<BlockId>>,
     outstanding: bool,
     step: u64,
+    arrivals: u64,
     preemptions: u64,
+    prompt_tokens: u64,
+    cached_tokens: u64,
+}
+
+/// A step under construction.
+#[derive(Default)]
+struct Draft {
+    /// For each running sequence its tokens in this step.
+    lengths: Vec<u32>,
+    budget: u32,
+    admitted: Vec<(RequestId, u32)>,
+}
+
+/// What became of an attempt to admit a sequence.
+enum Admission {
+    Admitted,
+    /// Another sequence is computing what this one begins with.
+    WaitsForPrefix,
+    NoRoom,
 }
 
 impl Scheduler {
@@ -104,12 +165,15 @@ impl Scheduler {
         Self {
             pool: BlockPool::new(options.blocks),
             options,
-            waiting: VecDeque::new(),
+            queue: Queue::default(),
             running: Vec::new(),
             parked: Vec::new(),
             outstanding: false,
             step: 0,
+            arrivals: 0,
             preemptions: 0,
+            prompt_tokens: 0,
+            cached_tokens: 0,
         }
     }
 
@@ -119,7 +183,7 @@ impl Scheduler {
 
     /// Queues a sequence. The answer is cut to what the context leaves.
     pub fn submit(&mut self, new: Submission) -> Result<(), SubmitError> {
-        let SchedulerOptions { queue_max, context_max, blocks, .. } = self.options;
+        let SchedulerOptions { queue_max, context_max, blocks, block_size, prefix_cache, .. } = self.options;
         if new.prompt_tokens == 0 || new.tokens_max == 0 {
             return Err(SubmitError::Empty);
         }
@@ -132,16 +196,25 @@ impl Scheduler {
         if needed > blocks {
             return Err(SubmitError::NeverFits { tokens: tokens_end, needed, blocks });
         }
-        let waiting = self.waiting.len() as u32;
+        let waiting = self.queue.len();
         if waiting >= queue_max {
             return Err(SubmitError::QueueFull { waiting, queue_max });
         }
-        self.waiting.push_back(Sequence {
+        let mut hashes = new.hashes;
+        hashes.truncate(if prefix_cache { (new.prompt_tokens / block_size) as usize } else { 0 });
+        self.arrivals += 1;
+        self.queue.arrive(Sequence {
             id: new.id,
+            tenant: new.tenant,
+            priority: new.priority,
+            arrival: self.arrivals,
+            deadline: new.deadline,
+            was_admitted: false,
             tokens: new.prompt_tokens,
             computed: 0,
             tokens_end,
             blocks: Vec::new(),
+            hashes,
         });
         Ok(())
     }
@@ -150,70 +223,67 @@ impl Scheduler {
     ///
     /// Its blocks are free at once, or, while a plan is outstanding, when that plan is committed.
     pub fn abort(&mut self, id: RequestId) -> bool {
-        if let Some(at) = self.running.iter().position(|sequence| sequence.id == id) {
-            let sequence = self.running.remove(at);
-            self.release(sequence.blocks);
-            return true;
+        match self.find(id) {
+            Some(at) => {
+                let sequence = self.running.remove(at);
+                if self.outstanding {
+                    self.parked.push(sequence.blocks);
+                } else {
+                    self.pool.give_back(sequence.blocks);
+                }
+                self.queue.left(sequence.tenant);
+                true
+            }
+            None => self.queue.remove(id).is_some(),
         }
-        let before = self.waiting.len();
-        self.waiting.retain(|sequence| sequence.id != id);
-        self.waiting.len() < before
     }
 
-    fn release(&mut self, blocks: Vec<BlockId>) {
-        if self.outstanding {
-            self.parked.extend(blocks);
-        } else {
-            self.pool.give_back(blocks);
-        }
+    /// Ends every sequence whose deadline is not after `now`. Not while a plan is outstanding.
+    pub fn expire(&mut self, now: Millis) -> Vec<Event> {
+        assert!(!self.outstanding, "a plan is outstanding: commit it first");
+        let late = |sequence: &&Sequence| sequence.deadline.is_some_and(|deadline| deadline <= now);
+        let ids: Vec<RequestId> =
+            self.running.iter().chain(self.queue.iter()).filter(late).map(|s| s.id).collect();
+        let end = |id: RequestId| {
+            self.abort(id);
+            Event::Finished(id, FinishReason::Deadline)
+        };
+        ids.into_iter().map(end).collect()
     }
 
     /// Plans the next step; `None` if nothing can run. The plan must come back through [`Self::commit`].
     pub fn schedule(&mut self) -> Option<StepPlan> {
         assert!(!self.outstanding, "a plan is outstanding: commit it before the next");
         let preempted_before = self.preemptions;
-        let mut budget = self.options.step_tokens_max;
-        let mut lengths: Vec<u32> = vec![0; self.running.len()];
+        let mut draft = Draft {
+            lengths: vec![0; self.running.len()],
+            budget: self.options.step_tokens_max,
+            ..Draft::default()
+        };
         // Decodes first, so that a long prompt never delays a running answer.
         for decoding in [true, false] {
             let mut at = 0;
-            while at < self.running.len() && budget > 0 {
+            while at < self.running.len() && draft.budget > 0 {
                 let sequence = &self.running[at];
                 let left = sequence.tokens - sequence.computed;
-                if (left == 1) == decoding && lengths[at] == 0 {
-                    let len = left.min(budget);
-                    if self.grow(at, len, &mut lengths, &mut budget) {
-                        lengths[at] = len;
-                        budget -= len;
+                if (left == 1) == decoding && draft.lengths[at] == 0 {
+                    let len = left.min(draft.budget);
+                    if self.grow(at, len, &mut draft) {
+                        draft.lengths[at] = len;
+                        draft.budget -= len;
                     }
                 }
                 at += 1;
             }
         }
         // Whoever was preempted in this step would be the first to come back, only to be preempted again.
-        while budget > 0
-            && self.preemptions == preempted_before
-            && self.running.len() < self.options.sequences_max as usize
-        {
-            let Some(next) = self.waiting.front() else { break };
-            // Room for everything known and a block of growth for each running sequence, or sequences that
-            // do not fit together push each other out step after step. Alone, one always fits.
-            let reserve = self.running.len() as u32;
-            let known = self.blocks_for(next.tokens);
-            if self.pool.free() < known + reserve {
-                break;
-            }
-            let len = next.tokens.min(budget);
-            let mut sequence = self.waiting.pop_front().expect("looked at above");
-            sequence.blocks = self.pool.take(known).expect("counted above");
-            self.running.push(sequence);
-            lengths.push(len);
-            budget -= len;
+        if self.preemptions == preempted_before {
+            self.admit(&mut draft);
         }
         let slices: Vec<Slice> = self
             .running
             .iter()
-            .zip(lengths)
+            .zip(draft.lengths)
             .filter(|(_, len)| *len > 0)
             .map(|(sequence, len)| Slice {
                 id: sequence.id,
@@ -228,12 +298,96 @@ impl Scheduler {
         }
         self.outstanding = true;
         self.step += 1;
-        Some(StepPlan { step: self.step, slices })
+        Some(StepPlan { step: self.step, slices, admitted: draft.admitted })
     }
 
-    /// Gives sequence `at` blocks for `len` more tokens, preempting later arrivals; `false` if it must wait
-    /// (it may itself be the latest, and then is preempted).
-    fn grow(&mut self, at: usize, len: u32, lengths: &mut Vec<u32>, budget: &mut u32) -> bool {
+    /// Admits waiting sequences in the queue's order while there is room and budget.
+    fn admit(&mut self, draft: &mut Draft) {
+        if self.queue.len() == 0 || draft.budget == 0 {
+            return;
+        }
+        let mut coming: HashSet<BlockHash> = HashSet::new();
+        for sequence in &self.running {
+            self.add_coming(sequence, &mut coming);
+        }
+        // Who waits for a prefix, and so does not hold up those behind.
+        let mut passed: HashSet<RequestId> = HashSet::new();
+        while draft.budget > 0 {
+            let order = self.queue.order();
+            let next = order.into_iter().find(|at| !passed.contains(&self.queue.get(*at).id));
+            let Some(at) = next else { return };
+            match self.try_admit(at, &mut coming, draft) {
+                Admission::Admitted => {}
+                Admission::WaitsForPrefix => {
+                    passed.insert(self.queue.get(at).id);
+                }
+                Admission::NoRoom => {
+                    // Room is made only by what is strictly less urgent: equals would push each other out.
+                    let urgent = self.queue.get(at).priority;
+                    match self.running.last() {
+                        Some(last) if last.priority > urgent => self.preempt_last(draft),
+                        _ => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The blocks that `sequence` has yet to compute.
+    fn add_coming(&self, sequence: &Sequence, coming: &mut HashSet<BlockHash>) {
+        let done = (sequence.computed / self.options.block_size) as usize;
+        coming.extend(sequence.hashes.iter().skip(done));
+    }
+
+    fn try_admit(&mut self, at: usize, coming: &mut HashSet<BlockHash>, draft: &mut Draft) -> Admission {
+        let next = self.queue.get(at);
+        // At least one token is computed, or there were no logits to sample from.
+        let usable = ((next.tokens - 1) / self.options.block_size) as usize;
+        let hashes = &next.hashes[..usable.min(next.hashes.len())];
+        let (shared, shared_free) = self.pool.matched(hashes);
+        if hashes.get(shared as usize).is_some_and(|hash| coming.contains(hash)) {
+            return Admission::WaitsForPrefix;
+        }
+        // Room for everything known and a block of growth for each running sequence, or sequences that
+        // do not fit together push each other out step after step. Alone, one always fits.
+        let reserve = self.running.len() as u32;
+        let more = self.blocks_for(next.tokens) - shared;
+        let full = self.running.len() >= self.options.sequences_max as usize;
+        if full || self.pool.free() < shared_free + more + reserve {
+            return Admission::NoRoom;
+        }
+        let mut sequence = self.queue.admit(at);
+        sequence.blocks = self.pool.share(&sequence.hashes[..shared as usize]);
+        sequence.blocks.extend(self.pool.take(more).expect("counted above"));
+        sequence.computed = shared * self.options.block_size;
+        if !sequence.was_admitted {
+            sequence.was_admitted = true;
+            self.prompt_tokens += u64::from(sequence.tokens);
+            self.cached_tokens += u64::from(sequence.computed);
+            draft.admitted.push((sequence.id, sequence.computed));
+        }
+        self.add_coming(&sequence, coming);
+        let len = (sequence.tokens - sequence.computed).min(draft.budget);
+        draft.budget -= len;
+        let place = self.running.partition_point(|other| other.importance() < sequence.importance());
+        self.running.insert(place, sequence);
+        draft.lengths.insert(place, len);
+        Admission::Admitted
+    }
+
+    /// The least important running sequence makes room and waits again.
+    fn preempt_last(&mut self, draft: &mut Draft) {
+        let mut victim = self.running.pop().expect("there is at least one");
+        draft.budget += draft.lengths.pop().expect("one length per running sequence");
+        self.pool.give_back(std::mem::take(&mut victim.blocks));
+        victim.computed = 0;
+        self.queue.put_back(victim);
+        self.preemptions += 1;
+    }
+
+    /// Gives sequence `at` blocks for `len` more tokens, preempting less important ones; `false` if it must wait
+    /// (it may itself be the least important, and then is preempted).
+    fn grow(&mut self, at: usize, len: u32, draft: &mut Draft) -> bool {
         let wanted = self.blocks_for(self.running[at].computed + len);
         loop {
             let more = wanted.saturating_sub(self.running[at].blocks.len() as u32);
@@ -241,14 +395,8 @@ impl Scheduler {
                 self.running[at].blocks.extend(blocks);
                 return true;
             }
-            let last = self.running.len() - 1;
-            let mut victim = self.running.pop().expect("there is at least the growing one");
-            *budget += lengths.pop().expect("one length per running sequence");
-            self.pool.give_back(std::mem::take(&mut victim.blocks));
-            victim.computed = 0;
-            self.waiting.push_front(victim);
-            self.preemptions += 1;
-            if last == at {
+            self.preempt_last(draft);
+            if self.running.len() == at {
                 return false;
             }
         }
@@ -258,8 +406,9 @@ impl Scheduler {
     pub fn commit(&mut self, plan: StepPlan, outcome: StepOutcome) -> Vec<Event> {
         assert!(self.outstanding && plan.step == self.step, "the plan is not the outstanding one");
         self.outstanding = false;
-        let parked = std::mem::take(&mut self.parked);
-        self.pool.give_back(parked);
+        for blocks in std::mem::take(&mut self.parked) {
+            self.pool.give_back(blocks);
+        }
         let mut events = Vec::new();
         match outcome {
             StepOutcome::Failed { ended } => {
@@ -271,14 +420,16 @@ impl Scheduler {
             }
             StepOutcome::Done(sampled) => {
                 for slice in &plan.slices {
-                    if let Some(at) = self.find(slice.id) {
-                        self.running[at].computed = slice.start + slice.len;
-                    }
+                    self.computed(slice);
                 }
                 for token in sampled {
                     let Some(at) = self.find(token.id) else { continue };
                     let sequence = &mut self.running[at];
                     sequence.tokens += 1;
+                    let full = sequence.tokens / self.options.block_size;
+                    if self.options.prefix_cache && sequence.hashes.len() as u32 + 1 == full {
+                        sequence.hashes.extend(token.fills);
+                    }
                     events.push(Event::Token(token.id));
                     let reason = if token.stop {
                         FinishReason::Stop
@@ -289,11 +440,27 @@ impl Scheduler {
                     };
                     let sequence = self.running.remove(at);
                     self.pool.give_back(sequence.blocks);
+                    self.queue.left(sequence.tenant);
                     events.push(Event::Finished(token.id, reason));
                 }
             }
         }
         events
+    }
+
+    /// Enters what a slice has computed.
+    fn computed(&mut self, slice: &Slice) {
+        let Some(at) = self.find(slice.id) else { return };
+        let sequence = &mut self.running[at];
+        let block_size = self.options.block_size;
+        let before = sequence.computed / block_size;
+        sequence.computed = slice.start + slice.len;
+        let full = sequence.computed / block_size;
+        for block in before as usize..(full as usize).min(sequence.hashes.len()) {
+            self.pool.fill(sequence.blocks[block], sequence.hashes[block]);
+        }
+        let answer_tokens = u32::from(slice.samples);
+        self.queue.charge(sequence.tenant, slice.len - answer_tokens, answer_tokens);
     }
 
     fn find(&self, id: RequestId) -> Option<usize> {
@@ -303,11 +470,14 @@ impl Scheduler {
     /// Counts for metrics.
     pub fn stats(&self) -> Stats {
         Stats {
-            waiting: self.waiting.len() as u32,
+            waiting: self.queue.len(),
             running: self.running.len() as u32,
             blocks_free: self.pool.free(),
+            blocks_cached: self.pool.cached(),
             blocks_total: self.pool.total(),
             preemptions: self.preemptions,
+            prompt_tokens: self.prompt_tokens,
+            cached_tokens: self.cached_tokens,
         }
     }
 }

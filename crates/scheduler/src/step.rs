@@ -1,5 +1,6 @@
 //! What goes out of the scheduler and comes back: a step's plan, its outcome, the events.
 
+use crate::BlockHash;
 use conclave_types::{BlockId, RequestId};
 
 /// Consecutive tokens of one sequence in a step.
@@ -22,8 +23,10 @@ pub struct Slice {
 pub struct StepPlan {
     /// Counts the steps from 1.
     pub step: u64,
-    /// What runs, in the order of arrival of the sequences.
+    /// What runs, the most important sequences first.
     pub slices: Vec<Slice>,
+    /// The sequences that run for the first time, each with how many of its prompt's tokens need not be computed.
+    pub admitted: Vec<(RequestId, u32)>,
 }
 
 impl StepPlan {
@@ -45,6 +48,8 @@ pub struct SampledToken {
     pub id: RequestId,
     /// Whether the token ends it (end-of-answer token or stop text).
     pub stop: bool,
+    /// The hash of the block of known tokens that this one fills, if it fills one.
+    pub fills: Option<BlockHash>,
 }
 
 /// How a step went.
@@ -68,6 +73,8 @@ pub enum FinishReason {
     Length,
     /// A step failed for it.
     Failed,
+    /// Its deadline came first.
+    Deadline,
 }
 
 /// What `commit` tells.

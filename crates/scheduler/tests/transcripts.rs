@@ -1,14 +1,18 @@
 //! The scheduler's rules as transcripts: commands, then everything that must follow from them.
 //!
-//! `pool budget=8 seqs=4 queue=4 block=2 blocks=8 context=64` makes a scheduler; `submit a prompt=4 max=3`;
-//! `step` plans and commits with a token for each sampling sequence; `step stop=a` lets a's token end it;
-//! `fail` / `fail end=a` fails the step; `plan` leaves it outstanding until `commit`; `abort a`.
+//! `pool budget=8 seqs=4 queue=4 block=2 blocks=8 context=64` makes a scheduler; `submit a prompt=4 max=3` a sequence
+//! whose prompt is like no other, `submit a says=once max=3` one whose tokens are those letters; further `tenant=1`,
+//! `priority=5`, `deadline=100`. `step` plans and commits with a token for each sampling sequence; `step stop=a` lets a's
+//! token end it; `fail` / `fail end=a` fails the step; `plan` leaves it outstanding until `commit`; `abort a`;
+//! `time 100`. `+4` beside a slice: four tokens of the prompt came from the prefix cache.
 
-use conclave_scheduler::{SampledToken, Scheduler, SchedulerOptions, StepOutcome, StepPlan, Submission};
-use conclave_types::RequestId;
+mod support;
+
+use conclave_scheduler::{Event, SchedulerOptions, StepOutcome, StepPlan, Submission, TenantId};
+use conclave_types::{Millis, RequestId};
 use expect_test::{Expect, expect};
-use proptest::prelude::*;
 use std::fmt::Write;
+use support::Engine;
 
 fn name(id: RequestId) -> char {
     char::from(b'a' + id.0 as u8)
@@ -20,19 +24,25 @@ fn id(name: &str) -> RequestId {
 
 fn show(plan: &StepPlan) -> String {
     let slices = plan.slices.iter().map(|s| {
-        format!("{}[{}..{}]{}", name(s.id), s.start, s.start + s.len, if s.samples { "!" } else { "" })
+        let cached = plan.admitted.iter().find(|(id, cached)| *id == s.id && *cached > 0);
+        let cached = cached.map_or(String::new(), |(_, cached)| format!("+{cached}"));
+        let sampled = if s.samples { "!" } else { "" };
+        format!("{}[{}..{}]{sampled}{cached}", name(s.id), s.start, s.start + s.len)
     });
     slices.collect::<Vec<_>>().join(" ")
 }
 
-fn done(plan: &StepPlan, stop: Option<RequestId>) -> StepOutcome {
-    let sampling = plan.slices.iter().filter(|slice| slice.samples);
-    StepOutcome::Done(sampling.map(|s| SampledToken { id: s.id, stop: stop == Some(s.id) }).collect())
+fn ends(events: Vec<Event>, out: &mut String) {
+    for event in events {
+        if let Event::Finished(id, reason) = event {
+            write!(out, " | {} ends: {reason:?}", name(id)).unwrap();
+        }
+    }
 }
 
 fn check(script: &str, expected: Expect) {
     let mut out = String::new();
-    let mut scheduler: Option<Scheduler> = None;
+    let mut engine: Option<Engine> = None;
     let mut held: Option<StepPlan> = None;
     for command in script.split('|').map(str::trim) {
         let mut words = command.split_whitespace();
@@ -41,60 +51,70 @@ fn check(script: &str, expected: Expect) {
         let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
         let number = |key: &str, default: u32| value(key).map_or(default, |text| text.parse().unwrap());
         if verb == "pool" {
-            scheduler = Some(Scheduler::new(SchedulerOptions {
+            engine = Some(Engine::new(SchedulerOptions {
                 step_tokens_max: number("budget", 8),
                 sequences_max: number("seqs", 4),
                 queue_max: number("queue", 4),
                 block_size: number("block", 2),
                 blocks: number("blocks", 8),
                 context_max: number("context", 64),
+                prefix_cache: number("cache", 1) == 1,
             }));
             continue;
         }
-        let s = scheduler.as_mut().unwrap();
+        let engine = engine.as_mut().unwrap();
         write!(out, "{command}: ").unwrap();
         match verb {
             "submit" => {
+                let prompt = number("prompt", 1) as usize;
+                let text = value("says").map_or_else(|| words[0].repeat(prompt), str::to_owned);
                 let new = Submission {
-                    id: id(words[0]),
-                    prompt_tokens: number("prompt", 1),
-                    tokens_max: number("max", 9),
+                    tenant: TenantId(number("tenant", 0).into()),
+                    priority: number("priority", 0) as i32,
+                    deadline: value("deadline").map(|time| Millis(time.parse().unwrap())),
+                    ..Submission::new(id(words[0]), 0, number("max", 9))
                 };
-                match s.submit(new) {
+                match engine.submit(new, text.as_bytes()) {
                     Ok(()) => out.push_str("ok"),
                     Err(error) => write!(out, "{error}").unwrap(),
                 }
             }
-            "abort" => write!(out, "{}", s.abort(id(words[0]))).unwrap(),
+            "abort" => write!(out, "{}", engine.scheduler.abort(id(words[0]))).unwrap(),
+            "time" => {
+                out.push_str("it is");
+                ends(engine.scheduler.expire(Millis(words[0].parse().unwrap())), &mut out);
+            }
             "plan" => {
-                held = s.schedule();
+                held = engine.scheduler.schedule();
                 out.push_str(&held.as_ref().map_or("nothing".to_owned(), show));
             }
             "commit" => {
                 let plan = held.take().unwrap();
-                let outcome = done(&plan, None);
-                write!(out, "{:?}", s.commit(plan, outcome)).unwrap();
+                engine.compute(&plan);
+                let outcome = engine.sample(&plan, None);
+                write!(out, "{:?}", engine.scheduler.commit(plan, outcome)).unwrap();
             }
-            "step" | "fail" => match s.schedule() {
+            "step" | "fail" => match engine.scheduler.schedule() {
                 None => out.push_str("nothing"),
                 Some(plan) => {
                     out.push_str(&show(&plan));
                     let outcome = if verb == "fail" {
                         StepOutcome::Failed { ended: value("end").map(id).into_iter().collect() }
                     } else {
-                        done(&plan, value("stop").map(id))
+                        engine.compute(&plan);
+                        engine.sample(&plan, value("stop").map(id))
                     };
-                    for event in s.commit(plan, outcome) {
-                        if let conclave_scheduler::Event::Finished(id, reason) = event {
-                            write!(out, " | {} ends: {reason:?}", name(id)).unwrap();
-                        }
-                    }
+                    ends(engine.scheduler.commit(plan, outcome), &mut out);
                 }
             },
             other => panic!("unknown command {other}"),
         }
-        let stats = s.stats();
-        writeln!(out, " (free {} waiting {})", stats.blocks_free, stats.waiting).unwrap();
+        let stats = engine.scheduler.stats();
+        let cached = match stats.blocks_cached {
+            0 => String::new(),
+            cached => format!(", {cached} cached"),
+        };
+        writeln!(out, " (free {}{cached}, waiting {})", stats.blocks_free, stats.waiting).unwrap();
     }
     expected.assert_eq(&out);
 }
@@ -104,11 +124,11 @@ fn a_prompt_is_computed_then_decoded_token_by_token() {
     check(
         "pool | submit a prompt=3 max=3 | step | step | step | step",
         expect![[r#"
-            submit a prompt=3 max=3: ok (free 8 waiting 1)
-            step: a[0..3]! (free 6 waiting 0)
-            step: a[3..4]! (free 6 waiting 0)
-            step: a[4..5]! | a ends: Length (free 8 waiting 0)
-            step: nothing (free 8 waiting 0)
+            submit a prompt=3 max=3: ok (free 8, waiting 1)
+            step: a[0..3]! (free 6, waiting 0)
+            step: a[3..4]! (free 6, waiting 0)
+            step: a[4..5]! | a ends: Length (free 8, 2 cached, waiting 0)
+            step: nothing (free 8, 2 cached, waiting 0)
         "#]],
     );
 }
@@ -118,12 +138,12 @@ fn a_long_prompt_is_cut_and_never_delays_a_running_answer() {
     check(
         "pool budget=4 | submit a prompt=2 | step | submit b prompt=6 | step | step | step",
         expect![[r#"
-            submit a prompt=2: ok (free 8 waiting 1)
-            step: a[0..2]! (free 7 waiting 0)
-            submit b prompt=6: ok (free 7 waiting 1)
-            step: a[2..3]! b[0..3] (free 3 waiting 0)
-            step: a[3..4]! b[3..6]! (free 3 waiting 0)
-            step: a[4..5]! b[6..7]! (free 1 waiting 0)
+            submit a prompt=2: ok (free 8, waiting 1)
+            step: a[0..2]! (free 7, waiting 0)
+            submit b prompt=6: ok (free 7, waiting 1)
+            step: a[2..3]! b[0..3] (free 3, waiting 0)
+            step: a[3..4]! b[3..6]! (free 3, waiting 0)
+            step: a[4..5]! b[6..7]! (free 1, waiting 0)
         "#]],
     );
 }
@@ -133,11 +153,11 @@ fn a_failed_step_gives_its_tokens_back() {
     check(
         "pool | submit a prompt=4 | fail | step | fail | step stop=a",
         expect![[r#"
-            submit a prompt=4: ok (free 8 waiting 1)
-            fail: a[0..4]! (free 6 waiting 0)
-            step: a[0..4]! (free 6 waiting 0)
-            fail: a[4..5]! (free 5 waiting 0)
-            step stop=a: a[4..5]! | a ends: Stop (free 8 waiting 0)
+            submit a prompt=4: ok (free 8, waiting 1)
+            fail: a[0..4]! (free 6, waiting 0)
+            step: a[0..4]! (free 6, waiting 0)
+            fail: a[4..5]! (free 5, waiting 0)
+            step stop=a: a[4..5]! | a ends: Stop (free 8, 2 cached, waiting 0)
         "#]],
     );
 }
@@ -147,10 +167,10 @@ fn a_failed_step_ends_only_those_it_names() {
     check(
         "pool | submit a prompt=2 | submit b prompt=2 | fail end=b | step",
         expect![[r#"
-            submit a prompt=2: ok (free 8 waiting 1)
-            submit b prompt=2: ok (free 8 waiting 2)
-            fail end=b: a[0..2]! b[0..2]! | b ends: Failed (free 7 waiting 0)
-            step: a[0..2]! (free 7 waiting 0)
+            submit a prompt=2: ok (free 8, waiting 1)
+            submit b prompt=2: ok (free 8, waiting 2)
+            fail end=b: a[0..2]! b[0..2]! | b ends: Failed (free 7, waiting 0)
+            step: a[0..2]! (free 7, waiting 0)
         "#]],
     );
 }
@@ -160,15 +180,15 @@ fn the_latest_arrival_makes_room_and_is_computed_again() {
     check(
         "pool blocks=4 | submit a prompt=2 max=5 | submit b prompt=4 max=3 | step | step | step | step | step | step | step",
         expect![[r#"
-            submit a prompt=2 max=5: ok (free 4 waiting 1)
-            submit b prompt=4 max=3: ok (free 4 waiting 2)
-            step: a[0..2]! b[0..4]! (free 1 waiting 0)
-            step: a[2..3]! (free 2 waiting 1)
-            step: a[3..4]! (free 2 waiting 1)
-            step: a[4..5]! (free 1 waiting 1)
-            step: a[5..6]! | a ends: Length (free 4 waiting 1)
-            step: b[0..5]! (free 1 waiting 0)
-            step: b[5..6]! | b ends: Length (free 4 waiting 0)
+            submit a prompt=2 max=5: ok (free 4, waiting 1)
+            submit b prompt=4 max=3: ok (free 4, waiting 2)
+            step: a[0..2]! b[0..4]! (free 1, waiting 0)
+            step: a[2..3]! (free 2, 2 cached, waiting 1)
+            step: a[3..4]! (free 2, 2 cached, waiting 1)
+            step: a[4..5]! (free 1, 1 cached, waiting 1)
+            step: a[5..6]! | a ends: Length (free 4, 4 cached, waiting 1)
+            step: b[2..5]! (free 1, 1 cached, waiting 0)
+            step: b[5..6]! | b ends: Length (free 4, 4 cached, waiting 0)
         "#]],
     );
 }
@@ -178,11 +198,11 @@ fn an_aborted_sequence_frees_its_blocks_when_its_step_is_over() {
     check(
         "pool | submit a prompt=4 | plan | abort a | commit | abort a",
         expect![[r#"
-            submit a prompt=4: ok (free 8 waiting 1)
-            plan: a[0..4]! (free 6 waiting 0)
-            abort a: true (free 6 waiting 0)
-            commit: [] (free 8 waiting 0)
-            abort a: false (free 8 waiting 0)
+            submit a prompt=4: ok (free 8, waiting 1)
+            plan: a[0..4]! (free 6, waiting 0)
+            abort a: true (free 6, waiting 0)
+            commit: [] (free 8, waiting 0)
+            abort a: false (free 8, waiting 0)
         "#]],
     );
 }
@@ -192,89 +212,179 @@ fn what_cannot_be_served_is_refused_at_once() {
     check(
         "pool queue=1 blocks=2 context=8 | submit a prompt=8 | submit a prompt=4 max=9 | submit a prompt=0 | submit a prompt=2 max=3 | submit b prompt=2 max=3",
         expect![[r#"
-            submit a prompt=8: the prompt has 8 tokens, the context 8, and at least one is the answer's (free 2 waiting 0)
-            submit a prompt=4 max=9: 8 tokens need 4 KV blocks, the gateway has 2; raise its KV memory (free 2 waiting 0)
-            submit a prompt=0: prompt and answer need at least one token each (free 2 waiting 0)
-            submit a prompt=2 max=3: ok (free 2 waiting 1)
-            submit b prompt=2 max=3: 1 requests wait already (queue_max 1); retry later (free 2 waiting 1)
+            submit a prompt=8: the prompt has 8 tokens, the context 8, and at least one is the answer's (free 2, waiting 0)
+            submit a prompt=4 max=9: 8 tokens need 4 KV blocks, the gateway has 2; raise its KV memory (free 2, waiting 0)
+            submit a prompt=0: prompt and answer need at least one token each (free 2, waiting 0)
+            submit a prompt=2 max=3: ok (free 2, waiting 1)
+            submit b prompt=2 max=3: 1 requests wait already (queue_max 1); retry later (free 2, waiting 1)
         "#]],
     );
 }
 
-/// Tokens computed for loads that do not fit together, beside the tokens that had to be computed.
 #[test]
-fn sequences_that_do_not_fit_together_do_not_push_each_other_out_again_and_again() {
-    let mut s = Scheduler::new(SchedulerOptions {
-        step_tokens_max: 64,
-        sequences_max: 8,
-        queue_max: 8,
-        block_size: 16,
-        blocks: 64,
-        context_max: 1024,
-    });
-    for (at, (prompt_tokens, tokens_max)) in
-        [(500, 400), (700, 10), (300, 300), (300, 300)].into_iter().enumerate()
-    {
-        s.submit(Submission { id: RequestId(at as u64), prompt_tokens, tokens_max }).unwrap();
-    }
-    let needed = 899 + 709 + 599 + 599;
-    let mut computed = 0;
-    while let Some(plan) = s.schedule() {
-        computed += plan.tokens();
-        let outcome = done(&plan, None);
-        s.commit(plan, outcome);
-    }
-    assert!(computed < needed * 2, "{computed} tokens computed for {needed}");
+fn what_was_computed_once_is_not_computed_again() {
+    check(
+        "pool | submit a says=onceupon max=1 | step | submit b says=onceagain max=1 | step | submit c says=onceupon max=1 | step",
+        expect![[r#"
+            submit a says=onceupon max=1: ok (free 8, waiting 1)
+            step: a[0..8]! | a ends: Length (free 8, 4 cached, waiting 0)
+            submit b says=onceagain max=1: ok (free 8, 4 cached, waiting 1)
+            step: b[4..9]!+4 | b ends: Length (free 8, 6 cached, waiting 0)
+            submit c says=onceupon max=1: ok (free 8, 6 cached, waiting 1)
+            step: c[6..8]!+6 | c ends: Length (free 8, 6 cached, waiting 0)
+        "#]],
+    );
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+#[test]
+fn an_answer_is_part_of_the_next_prompt() {
+    check(
+        "pool | submit a says=hi max=4 | step | step | step | step | submit b says=hiAAAAyes max=1 | step",
+        expect![[r#"
+            submit a says=hi max=4: ok (free 8, waiting 1)
+            step: a[0..2]! (free 7, waiting 0)
+            step: a[2..3]! (free 6, waiting 0)
+            step: a[3..4]! (free 6, waiting 0)
+            step: a[4..5]! | a ends: Length (free 8, 2 cached, waiting 0)
+            submit b says=hiAAAAyes max=1: ok (free 8, 2 cached, waiting 1)
+            step: b[4..9]!+4 | b ends: Length (free 8, 4 cached, waiting 0)
+        "#]],
+    );
+}
 
-    /// Whatever happens: the budget holds, blocks are conserved, no block is shared, positions are computed
-    /// in order, and everything that is not aborted ends.
-    #[test]
-    fn random_loads_keep_every_promise(
-        budget in 1_u32..12,
-        blocks in 4_u32..12,
-        requests in prop::collection::vec((1_u32..6, 1_u32..6), 1..9),
-        outcomes in prop::collection::vec(0_u8..10, 0..60),
-    ) {
-        let options = SchedulerOptions {
-            step_tokens_max: budget, sequences_max: 4, queue_max: 99, block_size: 3, blocks, context_max: 12,
-        };
-        let mut s = Scheduler::new(options);
-        let mut computed = vec![0_u32; requests.len()];
-        let mut left = 0;
-        for (at, (prompt_tokens, tokens_max)) in requests.iter().enumerate() {
-            let new = Submission { id: RequestId(at as u64), prompt_tokens: *prompt_tokens, tokens_max: *tokens_max };
-            left += usize::from(s.submit(new).is_ok());
-        }
-        for round in 0..3000 {
-            let Some(plan) = s.schedule() else { break };
-            prop_assert!(plan.tokens() <= budget);
-            let mut seen = std::collections::BTreeSet::new();
-            for slice in &plan.slices {
-                let done = &mut computed[slice.id.0 as usize];
-                // Either it goes on where it was, or it was preempted and starts again.
-                prop_assert!(slice.start == *done || slice.start == 0, "{slice:?} after {done}");
-                *done = slice.start;
-                prop_assert!(slice.block_table.len() as u32 * 3 >= slice.start + slice.len);
-                prop_assert!(slice.block_table.iter().all(|block| seen.insert(*block)), "a shared block");
-            }
-            let outcome = match outcomes.get(round) {
-                Some(0) => StepOutcome::Failed { ended: vec![] },
-                Some(1) => StepOutcome::Failed { ended: vec![plan.slices[0].id] },
-                _ => {
-                    for slice in &plan.slices {
-                        computed[slice.id.0 as usize] += slice.len;
-                    }
-                    done(&plan, None)
-                }
-            };
-            let ended = s.commit(plan, outcome);
-            left -= ended.iter().filter(|e| matches!(e, conclave_scheduler::Event::Finished(..))).count();
-        }
-        prop_assert_eq!(left, 0, "something never ended");
-        prop_assert_eq!(s.stats().blocks_free, blocks);
-    }
+#[test]
+fn the_same_prompt_several_times_is_computed_once() {
+    check(
+        "pool budget=4 blocks=20 | submit a says=onceupon max=2 | submit b says=onceupon max=2 | submit c says=other max=2 | step | step | step",
+        expect![[r#"
+            submit a says=onceupon max=2: ok (free 20, waiting 1)
+            submit b says=onceupon max=2: ok (free 20, waiting 2)
+            submit c says=other max=2: ok (free 20, waiting 3)
+            step: a[0..4] (free 16, waiting 2)
+            step: a[4..8]! (free 16, waiting 2)
+            step: a[8..9]! b[6..8]!+6 c[0..1] | a ends: Length (free 13, 1 cached, waiting 0)
+        "#]],
+    );
+}
+
+#[test]
+fn without_the_cache_everything_is_computed() {
+    check(
+        "pool cache=0 | submit a says=once max=1 | step | submit b says=once max=1 | step",
+        expect![[r#"
+            submit a says=once max=1: ok (free 8, waiting 1)
+            step: a[0..4]! | a ends: Length (free 8, waiting 0)
+            submit b says=once max=1: ok (free 8, waiting 1)
+            step: b[0..4]! | b ends: Length (free 8, waiting 0)
+        "#]],
+    );
+}
+
+#[test]
+fn the_longest_unused_makes_room_in_the_cache() {
+    check(
+        "pool blocks=4 | submit a says=aabb max=1 | step | submit b says=ccdd max=1 | step | submit c says=eeff max=1 | step | submit a says=aabbx max=1 | step | submit b says=ccddx max=1 | step",
+        expect![[r#"
+            submit a says=aabb max=1: ok (free 4, waiting 1)
+            step: a[0..4]! | a ends: Length (free 4, 2 cached, waiting 0)
+            submit b says=ccdd max=1: ok (free 4, 2 cached, waiting 1)
+            step: b[0..4]! | b ends: Length (free 4, 4 cached, waiting 0)
+            submit c says=eeff max=1: ok (free 4, 4 cached, waiting 1)
+            step: c[0..4]! | c ends: Length (free 4, 4 cached, waiting 0)
+            submit a says=aabbx max=1: ok (free 4, 4 cached, waiting 1)
+            step: a[0..5]! | a ends: Length (free 4, 3 cached, waiting 0)
+            submit b says=ccddx max=1: ok (free 4, 3 cached, waiting 1)
+            step: b[0..5]! | b ends: Length (free 4, 3 cached, waiting 0)
+        "#]],
+    );
+}
+
+#[test]
+fn who_is_preempted_finds_its_own_blocks_again() {
+    check(
+        "pool blocks=5 | submit a says=abcd max=5 | submit b says=efgh max=3 | step | step | step | step | step | step | step",
+        expect![[r#"
+            submit a says=abcd max=5: ok (free 5, waiting 1)
+            submit b says=efgh max=3: ok (free 5, waiting 2)
+            step: a[0..4]! b[0..4]! (free 1, waiting 0)
+            step: a[4..5]! (free 2, 2 cached, waiting 1)
+            step: a[5..6]! (free 2, 2 cached, waiting 1)
+            step: a[6..7]! (free 1, 1 cached, waiting 1)
+            step: a[7..8]! | a ends: Length (free 5, 5 cached, waiting 1)
+            step: b[2..5]! (free 2, 2 cached, waiting 0)
+            step: b[5..6]! | b ends: Length (free 5, 5 cached, waiting 0)
+        "#]],
+    );
+}
+
+#[test]
+fn the_tenant_that_got_least_is_next() {
+    check(
+        "pool seqs=1 queue=9 | submit a prompt=4 max=1 tenant=1 | submit b prompt=4 max=1 tenant=1 | submit c prompt=4 max=1 tenant=1 | submit d prompt=2 max=1 tenant=2 | submit e prompt=2 max=1 tenant=2 | step | step | step | step | step",
+        expect![[r#"
+            submit a prompt=4 max=1 tenant=1: ok (free 8, waiting 1)
+            submit b prompt=4 max=1 tenant=1: ok (free 8, waiting 2)
+            submit c prompt=4 max=1 tenant=1: ok (free 8, waiting 3)
+            submit d prompt=2 max=1 tenant=2: ok (free 8, waiting 4)
+            submit e prompt=2 max=1 tenant=2: ok (free 8, waiting 5)
+            step: a[0..4]! | a ends: Length (free 8, 2 cached, waiting 4)
+            step: d[0..2]! | d ends: Length (free 8, 3 cached, waiting 3)
+            step: e[0..2]! | e ends: Length (free 8, 4 cached, waiting 2)
+            step: b[0..4]! | b ends: Length (free 8, 6 cached, waiting 1)
+            step: c[0..4]! | c ends: Length (free 8, 8 cached, waiting 0)
+        "#]],
+    );
+}
+
+#[test]
+fn idleness_earns_no_credit() {
+    check(
+        "pool seqs=1 queue=9 | submit a prompt=8 max=1 tenant=1 | submit b prompt=8 max=1 tenant=1 | step | submit c prompt=8 max=1 tenant=2 | submit d prompt=8 max=1 tenant=2 | submit e prompt=8 max=1 tenant=1 | step | step | step | step",
+        expect![[r#"
+            submit a prompt=8 max=1 tenant=1: ok (free 8, waiting 1)
+            submit b prompt=8 max=1 tenant=1: ok (free 8, waiting 2)
+            step: a[0..8]! | a ends: Length (free 8, 4 cached, waiting 1)
+            submit c prompt=8 max=1 tenant=2: ok (free 8, 4 cached, waiting 2)
+            submit d prompt=8 max=1 tenant=2: ok (free 8, 4 cached, waiting 3)
+            submit e prompt=8 max=1 tenant=1: ok (free 8, 4 cached, waiting 4)
+            step: b[0..8]! | b ends: Length (free 8, 8 cached, waiting 3)
+            step: c[0..8]! | c ends: Length (free 8, 8 cached, waiting 2)
+            step: d[0..8]! | d ends: Length (free 8, 8 cached, waiting 1)
+            step: e[0..8]! | e ends: Length (free 8, 8 cached, waiting 0)
+        "#]],
+    );
+}
+
+#[test]
+fn a_smaller_priority_number_goes_first_and_takes_the_room_of_greater_ones() {
+    check(
+        "pool seqs=2 | submit a prompt=2 priority=5 max=3 | submit b prompt=2 priority=5 max=3 | step | submit c prompt=2 priority=1 max=1 | step | step | step",
+        expect![[r#"
+            submit a prompt=2 priority=5 max=3: ok (free 8, waiting 1)
+            submit b prompt=2 priority=5 max=3: ok (free 8, waiting 2)
+            step: a[0..2]! b[0..2]! (free 6, waiting 0)
+            submit c prompt=2 priority=1 max=1: ok (free 6, waiting 1)
+            step: c[0..2]! a[2..3]! | c ends: Length (free 6, 2 cached, waiting 1)
+            step: a[3..4]! b[2..3]! | a ends: Length (free 6, 3 cached, waiting 0)
+            step: b[3..4]! | b ends: Length (free 8, 5 cached, waiting 0)
+        "#]],
+    );
+}
+
+#[test]
+fn a_deadline_ends_what_waits_and_what_runs() {
+    check(
+        "pool seqs=1 | submit a prompt=2 deadline=50 | submit b prompt=2 deadline=90 | submit c prompt=2 | step | time 49 | time 50 | step | time 90 | step",
+        expect![[r#"
+            submit a prompt=2 deadline=50: ok (free 8, waiting 1)
+            submit b prompt=2 deadline=90: ok (free 8, waiting 2)
+            submit c prompt=2: ok (free 8, waiting 3)
+            step: a[0..2]! (free 7, waiting 2)
+            time 49: it is (free 7, waiting 2)
+            time 50: it is | a ends: Deadline (free 8, 1 cached, waiting 2)
+            step: b[0..2]! (free 7, 1 cached, waiting 1)
+            time 90: it is | b ends: Deadline (free 8, 2 cached, waiting 1)
+            step: c[0..2]! (free 7, 2 cached, waiting 0)
+        "#]],
+    );
 }

@@ -30,13 +30,15 @@ pub enum ErrorCode {
     ExpertUnavailable,
     /// The server starts or drains, or the cluster has not placed the model yet.
     Unavailable,
+    /// The request's time is over.
+    DeadlineExceeded,
     /// A fault of ours.
     Internal,
 }
 
 impl ErrorCode {
     /// Every code, for tests and documents.
-    pub const ALL: [ErrorCode; 13] = [
+    pub const ALL: [ErrorCode; 14] = [
         Self::InvalidRequest,
         Self::ContextLengthExceeded,
         Self::InvalidApiKey,
@@ -49,6 +51,7 @@ impl ErrorCode {
         Self::QueueFull,
         Self::ExpertUnavailable,
         Self::Unavailable,
+        Self::DeadlineExceeded,
         Self::Internal,
     ];
 
@@ -120,6 +123,14 @@ impl ErrorCode {
                 "retry; see `conclave status` for the missing nodes",
             ),
             Self::Unavailable => ("unavailable", AWAY, 503, 14, true, "retry; GET /ready tells when"),
+            Self::DeadlineExceeded => (
+                "deadline_exceeded",
+                AWAY,
+                504,
+                4,
+                true,
+                "retry when there is less to do, ask for fewer tokens, or allow more time",
+            ),
             Self::Internal => {
                 ("internal_error", "server_error", 500, 13, false, "report it with the request id")
             }

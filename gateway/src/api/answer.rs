@@ -31,6 +31,8 @@ pub(crate) struct Answer {
     text: Option<(StreamDecoder, StopMatcher)>,
     /// Tokens so far.
     pub(crate) tokens: u32,
+    /// Tokens of the prompt that had been computed before; known from the first piece on.
+    pub(crate) cached_tokens: u32,
 }
 
 impl Answer {
@@ -41,7 +43,7 @@ impl Answer {
         stop: Vec<String>,
     ) -> Self {
         let text = Some((decoder, StopMatcher::new(stop)));
-        Self { generation: Some(generation), codec, text, tokens: 0 }
+        Self { generation: Some(generation), codec, text, tokens: 0, cached_tokens: 0 }
     }
 
     fn info(&self, sampled: &Sampled) -> Result<Option<TokenInfo>, ApiError> {
@@ -77,8 +79,14 @@ impl Answer {
 
     /// The next piece; `None` after the last. A failure is the last.
     pub(crate) async fn next(&mut self) -> Option<Result<Piece, ApiError>> {
-        let event = self.generation.as_mut()?.events.recv().await;
+        let events = &mut self.generation.as_mut()?.events;
+        let mut event = events.recv().await;
+        if let Some(EngineEvent::Started { cached_tokens }) = event {
+            self.cached_tokens = cached_tokens;
+            event = events.recv().await;
+        }
         Some(match event {
+            Some(EngineEvent::Started { .. }) => unreachable!("a sequence starts once"),
             Some(EngineEvent::Token(sampled)) => self.token(&sampled),
             Some(EngineEvent::Finished(reason)) => self.last(reason),
             Some(EngineEvent::Failed(error)) => {

@@ -4,8 +4,9 @@ use super::answer::{Piece, TokenInfo};
 use super::error::ApiError;
 use super::generate::{Job, Shape, respond};
 use super::request::Fields;
-use super::{ApiState, Json};
+use super::{ApiState, Caller, Json};
 use crate::text::{StreamDecoder, TextCodec};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use conclave_types::TokenId;
@@ -104,7 +105,11 @@ fn messages(fields: &Fields) -> Result<Vec<Value>, ApiError> {
     list.iter().enumerate().map(message).collect()
 }
 
-pub(super) async fn post(State(state): State<Arc<ApiState>>, Json(body): Json) -> Result<Response, ApiError> {
+pub(super) async fn post(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Caller>,
+    Json(body): Json,
+) -> Result<Response, ApiError> {
     let fields = Fields::parse(&body)?;
     let common = fields.common(&state.defaults, state.vocab, state.fresh())?;
     fields.refuse(&["tools", "functions", "tool_choice", "response_format", "audio", "prediction"])?;
@@ -125,5 +130,5 @@ pub(super) async fn post(State(state): State<Arc<ApiState>>, Json(body): Json) -
         state.codec.encode_chat(&messages(&fields)?, true, &extra).map_err(|error| named(error.into()))?;
     let left = state.context_max.saturating_sub(prompt.len() as u32).max(1);
     let tokens_max = common.tokens_max.unwrap_or(left);
-    respond(state, Chat, Job { common, prompt, tokens_max, logprobs }).await
+    respond(state, Chat, Job { caller, common, prompt, tokens_max, logprobs }).await
 }

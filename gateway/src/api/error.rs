@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use conclave_scheduler::SubmitError;
 use conclave_types::ErrorCode;
 use serde_json::{Value, json};
+use std::time::Duration;
 
-/// Seconds after which a retryable error is worth another try.
-const RETRY_AFTER_SECONDS: u32 = 1;
+/// After how long a retryable error is worth another try, unless it says otherwise.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// An error of the API.
 #[derive(Clone, Debug)]
@@ -17,16 +18,18 @@ pub(crate) struct ApiError {
     pub(crate) code: ErrorCode,
     pub(crate) message: String,
     pub(crate) param: Option<String>,
+    /// After how long to try again, if that can be told.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl ApiError {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), param: None }
+        Self { code, message: message.into(), param: None, retry_after: None }
     }
 
     /// A bad value of parameter `param`.
     pub(crate) fn value(param: &str, message: impl Into<String>) -> Self {
-        Self { code: ErrorCode::InvalidRequest, message: message.into(), param: Some(param.to_owned()) }
+        Self { param: Some(param.to_owned()), ..Self::new(ErrorCode::InvalidRequest, message) }
     }
 
     /// The body: `{"error": {"message", "type", "param", "code"}}`.
@@ -76,8 +79,9 @@ impl IntoResponse for ApiError {
         let mut response = (status, axum::Json(self.body())).into_response();
         let headers = response.headers_mut();
         if self.code.retryable() {
-            headers.insert("retry-after", HeaderValue::from(RETRY_AFTER_SECONDS));
-            headers.insert("retry-after-ms", HeaderValue::from(RETRY_AFTER_SECONDS * 1000));
+            let after = self.retry_after.unwrap_or(RETRY_AFTER);
+            headers.insert("retry-after", HeaderValue::from(after.as_secs_f32().ceil() as u64));
+            headers.insert("retry-after-ms", HeaderValue::from(after.as_millis() as u64));
         }
         let retry = if self.code.retryable() { "true" } else { "false" };
         headers.insert("x-should-retry", HeaderValue::from_static(retry));

@@ -4,14 +4,15 @@
 use super::answer::{Answer, Piece, TokenInfo};
 use super::error::ApiError;
 use super::request::Common;
-use super::{ApiState, now_seconds};
-use crate::engine::Generate;
+use super::{ApiState, Caller, now_seconds};
+use crate::engine::{Generate, salt};
 use crate::text::{StreamDecoder, TextCodec};
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use conclave_types::{ErrorCode, TokenId};
+use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -34,18 +35,19 @@ pub(crate) trait Shape: Send + Sync + 'static {
 
 /// A request, read and encoded.
 pub(crate) struct Job {
+    pub(crate) caller: Caller,
     pub(crate) common: Common,
     pub(crate) prompt: Vec<TokenId>,
     pub(crate) tokens_max: u32,
     pub(crate) logprobs: Option<u32>,
 }
 
-fn usage(prompt: u32, completion: u32) -> Value {
+fn usage(prompt: u32, cached: u32, completion: u32) -> Value {
     json!({
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": cached},
     })
 }
 
@@ -59,6 +61,7 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
                 state.model
             ),
             param: Some("model".to_owned()),
+            retry_after: None,
         });
     }
     let prompt_tokens = job.prompt.len() as u32;
@@ -71,21 +74,33 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
     }
     metrics::counter!("conclave_requests_total", "endpoint" => shape.objects().0).increment(1);
     metrics::counter!("conclave_prompt_tokens_total").increment(u64::from(prompt_tokens));
-    let mut answers = Vec::new();
-    for index in 0..job.common.n {
+    let prompt: Arc<[TokenId]> = job.prompt.into();
+    let salt = salt(&[job.caller.salt.as_slice(), job.common.cache_salt.as_bytes()].concat());
+    let submissions = (0..job.common.n).map(|index| {
         let mut sampling = job.common.sampling.clone();
         // Choices differ by seed; choice 0 is what n = 1 would give.
         sampling.seed = sampling.seed.wrapping_add(u64::from(index));
-        let request = Generate {
-            prompt: job.prompt.clone(),
+        state.engine.submit(Generate {
+            prompt: prompt.clone(),
             tokens_max: job.tokens_max,
             sampling,
             logprobs: job.logprobs,
             eos: if job.common.ignore_eos { Vec::new() } else { state.eos.clone() },
-        };
+            tenant: job.caller.tenant,
+            priority: job.common.priority,
+            timeout: job.common.timeout.unwrap_or(state.timeout_max).min(state.timeout_max),
+            salt,
+        })
+    });
+    let mut answers = Vec::new();
+    // All at once: the engine looks at its inbox once a step.
+    for submitted in join_all(submissions).await {
         let stopped = || ApiError::new(ErrorCode::Unavailable, "the server is stopping; retry elsewhere");
-        let generation = state.engine.submit(request).await.ok_or_else(stopped)??;
-        let decoder = shape.decoder(&state.codec, &job.prompt);
+        let generation = submitted.ok_or_else(stopped)?.map_err(|error| ApiError {
+            retry_after: Some(state.engine.load().retry_after()),
+            ..error.into()
+        })?;
+        let decoder = shape.decoder(&state.codec, &prompt);
         answers.push(Answer::new(generation, state.codec.clone(), decoder, job.common.stop.clone()));
     }
     let id = format!("{}-{:016x}", shape.id_prefix(), state.fresh());
@@ -104,7 +119,7 @@ async fn whole(
     prompt_tokens: u32,
 ) -> Result<Response, ApiError> {
     let mut choices = Vec::new();
-    let mut completion_tokens = 0;
+    let (mut completion_tokens, mut cached_tokens) = (0, 0);
     for (index, answer) in answers.iter_mut().enumerate() {
         let (mut text, mut tokens, mut finish) = (String::new(), Vec::new(), "length");
         while let Some(piece) = answer.next().await {
@@ -114,6 +129,10 @@ async fn whole(
             finish = piece.finish.unwrap_or(finish);
         }
         completion_tokens += answer.tokens;
+        // The prompt counts once, and so does what was cached of it before its first choice.
+        if index == 0 {
+            cached_tokens = answer.cached_tokens;
+        }
         choices.push(shape.choice(index as u32, &text, &tokens, finish));
     }
     let body = json!({
@@ -123,7 +142,7 @@ async fn whole(
         "model": state.model,
         "system_fingerprint": state.fingerprint,
         "choices": choices,
-        "usage": usage(prompt_tokens, completion_tokens),
+        "usage": usage(prompt_tokens, cached_tokens, completion_tokens),
     });
     Ok(axum::Json(body).into_response())
 }
@@ -182,6 +201,7 @@ async fn streamed(
 ) -> Result<Response, ApiError> {
     // A failure before the first token still gets its HTTP status, so that clients retry as they should.
     let first = answers[0].next().await.transpose()?;
+    let cached_tokens = answers[0].cached_tokens;
     let chunks = Chunks { shape, id, created: now_seconds(), state, include_usage };
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(64);
     let write = async move {
@@ -221,7 +241,10 @@ async fn streamed(
             }
         }
         if chunks.include_usage {
-            sender.send(chunks.chunk(Vec::new(), usage(prompt_tokens, counts.iter().sum()))).await.ok()?;
+            sender
+                .send(chunks.chunk(Vec::new(), usage(prompt_tokens, cached_tokens, counts.iter().sum())))
+                .await
+                .ok()?;
         }
         sender.send(Bytes::from_static(b"data: [DONE]\n\n")).await.ok()
     };

@@ -21,6 +21,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use conclave_scheduler::TenantId;
 use conclave_types::{Digest, ErrorCode, TokenId};
 use error::ApiError;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -46,6 +47,8 @@ pub(crate) struct ApiState {
     pub(crate) defaults: Defaults,
     /// Digests of the keys, so that comparing takes the same time whatever differs.
     pub(crate) keys: Vec<Digest>,
+    /// How long a request may take at most.
+    pub(crate) timeout_max: Duration,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) started: u64,
@@ -94,15 +97,39 @@ impl FromRequest<Arc<ApiState>> for Json {
     }
 }
 
+/// Who sent a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller {
+    /// Requests of one key share what the key gets.
+    pub(crate) tenant: TenantId,
+    /// Requests of different keys share no cached prefix: its timing would tell what others ask.
+    pub(crate) salt: [u8; 32],
+}
+
+impl Caller {
+    /// The caller with this key, which is one of the server's.
+    fn with(key: &Digest) -> Self {
+        let (number, _) = key.0.split_first_chunk().expect("a digest has 32 bytes");
+        Self { tenant: TenantId(u64::from_le_bytes(*number)), salt: key.0 }
+    }
+
+    /// Anybody, where no keys are asked for.
+    fn anybody() -> Self {
+        Self { tenant: TenantId::default(), salt: [0; 32] }
+    }
+}
+
 /// Lets a request through if it has a key, or none is needed.
-async fn authenticate(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+async fn authenticate(State(state): State<Arc<ApiState>>, mut request: Request, next: Next) -> Response {
     let open = matches!(request.uri().path(), "/health" | "/ready");
     let headers = request.headers();
     let bearer =
         headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let key = bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()));
-    let known = key.is_some_and(|key| state.keys.contains(&Digest::of(key.as_bytes())));
-    if open || state.keys.is_empty() || known {
+    let known = key.map(|key| Digest::of(key.as_bytes())).filter(|key| state.keys.contains(key));
+    if open || state.keys.is_empty() || known.is_some() {
+        let caller = known.as_ref().map_or_else(Caller::anybody, Caller::with);
+        request.extensions_mut().insert(caller);
         return next.run(request).await;
     }
     let why = if key.is_some() { "the API key is not known here" } else { "an API key is needed" };

@@ -21,10 +21,11 @@ pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Response
 }
 
 pub(super) async fn metrics(State(state): State<Arc<ApiState>>) -> String {
-    let stats = state.engine.stats();
+    let stats = state.engine.load().stats;
     metrics::gauge!("conclave_requests_waiting").set(stats.waiting);
     metrics::gauge!("conclave_requests_running").set(stats.running);
     metrics::gauge!("conclave_kv_blocks_free").set(stats.blocks_free);
+    metrics::gauge!("conclave_kv_blocks_cached").set(stats.blocks_cached);
     metrics::gauge!("conclave_kv_blocks").set(stats.blocks_total);
     metrics::counter!("conclave_preemptions_total").absolute(stats.preemptions);
     state.metrics.run_upkeep();

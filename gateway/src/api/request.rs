@@ -5,6 +5,7 @@ use conclave_model::SamplingParams;
 use conclave_types::{ErrorCode, TokenId};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Most choices of one request.
 const N_MAX: u64 = 16;
@@ -12,6 +13,9 @@ const N_MAX: u64 = 16;
 const STOP_MAX: usize = 16;
 const STOP_BYTES_MAX: usize = 1024;
 const LOGIT_BIAS_MAX: usize = 1024;
+/// The least urgent, and what `service_tier` `flex` means.
+const PRIORITY_MAX: u64 = 100;
+const PRIORITY_FLEX: i32 = 10;
 
 /// The defaults of the model, from generation_config.json.
 #[derive(Clone, Debug)]
@@ -46,6 +50,12 @@ pub(crate) struct Common {
     pub(crate) tokens_max: Option<u32>,
     pub(crate) stop: Vec<String>,
     pub(crate) ignore_eos: bool,
+    /// 0, or more for what can wait.
+    pub(crate) priority: i32,
+    /// How long the answer may take.
+    pub(crate) timeout: Option<Duration>,
+    /// Only requests with the same one share a cached prefix.
+    pub(crate) cache_salt: String,
     pub(crate) sampling: SamplingParams,
 }
 
@@ -85,6 +95,27 @@ impl Fields {
             Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
             _ => Err(ApiError::value(key, format!("`{key}` must be a whole number from {min} to {max}"))),
         }
+    }
+
+    fn text(&self, key: &str) -> Result<Option<&str>, ApiError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(ApiError::value(key, format!("`{key}` must be a text"))),
+        }
+    }
+
+    /// Requests can only be less urgent than others: `priority`, or OpenAI's word for it.
+    fn priority(&self) -> Result<i32, ApiError> {
+        let by_tier = match self.text("service_tier")? {
+            None | Some("auto" | "default" | "priority") => 0,
+            Some("flex") => PRIORITY_FLEX,
+            Some(other) => {
+                let why = format!("`service_tier` is `{other}`; it can be auto, default, priority or flex");
+                return Err(ApiError::value("service_tier", why));
+            }
+        };
+        Ok(self.whole("priority", 0, PRIORITY_MAX)?.map_or(by_tier, |priority| priority as i32))
     }
 
     fn number(&self, key: &str, min: f64, max: f64, default: f32) -> Result<f32, ApiError> {
@@ -161,11 +192,7 @@ impl Fields {
         vocab: u32,
         fresh_seed: u64,
     ) -> Result<Common, ApiError> {
-        let model = match self.get("model") {
-            None => None,
-            Some(Value::String(name)) => Some(name.clone()),
-            Some(_) => return Err(ApiError::value("model", "`model` must be a text")),
-        };
+        let model = self.text("model")?.map(str::to_owned);
         let include_usage = match self.get("stream_options") {
             None => false,
             Some(Value::Object(options)) => {
@@ -194,6 +221,9 @@ impl Fields {
             tokens_max: tokens_max.map(|tokens| tokens as u32),
             stop: self.stop()?,
             ignore_eos: self.flag("ignore_eos")?,
+            priority: self.priority()?,
+            timeout: self.whole("timeout_ms", 1, limit)?.map(Duration::from_millis),
+            cache_salt: self.text("cache_salt")?.unwrap_or_default().to_owned(),
             sampling: SamplingParams {
                 temperature: self.number("temperature", 0.0, 2.0, defaults.temperature)?,
                 top_p: self.number("top_p", f64::MIN_POSITIVE, 1.0, defaults.top_p)?,

@@ -4,25 +4,30 @@
 //! reader is gone stops within one step. Does not know text, HTTP or connections.
 
 mod forward;
+mod prefix;
 mod step;
 
 pub use forward::{Forward, ForwardError};
+pub(crate) use prefix::salt;
 
 use crate::dispatch::Dispatcher;
 use conclave_model::{Compute, Sampled, SamplingParams, Trunk};
-use conclave_scheduler::{FinishReason, Scheduler, SchedulerOptions, Stats, Submission, SubmitError};
-use conclave_types::{ErrorCode, RequestId, TokenId};
+use conclave_scheduler::{
+    BlockHash, Event, FinishReason, Scheduler, SchedulerOptions, Stats, Submission, SubmitError, TenantId,
+};
+use conclave_types::{ErrorCode, Millis, RequestId, TokenId};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// One sequence to generate.
 #[derive(Clone, Debug)]
 pub(crate) struct Generate {
     /// The prompt; every id is below the vocabulary's size.
-    pub(crate) prompt: Vec<TokenId>,
+    pub(crate) prompt: Arc<[TokenId]>,
     /// Most tokens of the answer.
     pub(crate) tokens_max: u32,
     /// How to choose tokens.
@@ -31,11 +36,24 @@ pub(crate) struct Generate {
     pub(crate) logprobs: Option<u32>,
     /// Tokens that end the answer.
     pub(crate) eos: Vec<TokenId>,
+    /// Whose it is, for fairness.
+    pub(crate) tenant: TenantId,
+    /// A smaller number is served earlier.
+    pub(crate) priority: i32,
+    /// How long it may take, waiting included.
+    pub(crate) timeout: Duration,
+    /// Only sequences with the same salt share a prefix.
+    pub(crate) salt: BlockHash,
 }
 
 /// What the reader of a sequence gets.
 #[derive(Clone, Debug)]
 pub(crate) enum EngineEvent {
+    /// The first event: the sequence runs, and so many tokens of its prompt were computed before.
+    Started {
+        /// A multiple of the KV block size.
+        cached_tokens: u32,
+    },
     /// The next token.
     Token(Sampled),
     /// The last event: the sequence is complete.
@@ -67,7 +85,27 @@ enum Message {
 #[derive(Clone)]
 pub(crate) struct EngineHandle {
     inbox: Sender<Message>,
-    stats: Arc<Mutex<Stats>>,
+    load: Arc<Mutex<Load>>,
+    /// Submissions that the engine has not seen yet: it looks once a step.
+    unseen: Arc<AtomicU32>,
+    queue_max: u32,
+}
+
+/// How busy the engine is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Load {
+    /// Counts of the last step.
+    pub(crate) stats: Stats,
+    /// Seconds between two sequences that end, smoothed; 0 before the first have ended.
+    pub(crate) seconds_per_end: f32,
+}
+
+impl Load {
+    /// After how long a place in the queue may be free: when the queue's first half has been served.
+    pub(crate) fn retry_after(&self) -> Duration {
+        let seconds = self.seconds_per_end * self.stats.waiting as f32 / 2.0;
+        Duration::from_secs_f32(seconds.clamp(1.0, 60.0))
+    }
 }
 
 /// A running sequence; dropping it aborts.
@@ -86,8 +124,14 @@ impl Drop for Generation {
 }
 
 impl EngineHandle {
-    /// Queues `request`; `None` if the engine has stopped.
+    /// Queues `request`; `None` if the engine has stopped. What finds the queue full is refused at once, not only
+    /// when the engine has finished its step.
     pub(crate) async fn submit(&self, request: Generate) -> Option<Result<Generation, SubmitError>> {
+        let waiting = self.load().stats.waiting + self.unseen.fetch_add(1, Ordering::Relaxed);
+        if waiting >= self.queue_max {
+            self.unseen.fetch_sub(1, Ordering::Relaxed);
+            return Some(Err(SubmitError::QueueFull { waiting, queue_max: self.queue_max }));
+        }
         let (events, receiver) = mpsc::unbounded_channel();
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Message::Submit { request: Box::new(request), events, reply }).ok()?;
@@ -95,9 +139,9 @@ impl EngineHandle {
         Some(answer.map(|id| Generation { id, inbox: self.inbox.clone(), events: receiver }))
     }
 
-    /// Counts of the last step.
-    pub(crate) fn stats(&self) -> Stats {
-        *self.stats.lock().expect("no panic holds this lock")
+    /// How busy the engine is.
+    pub(crate) fn load(&self) -> Load {
+        *self.load.lock().expect("no panic holds this lock")
     }
 
     /// Ends the engine after its current step; running sequences fail.
@@ -110,6 +154,10 @@ struct Running {
     request: Generate,
     answer: Vec<TokenId>,
     events: mpsc::UnboundedSender<EngineEvent>,
+    /// Of the last full block of known tokens; the salt before the first.
+    last_block: BlockHash,
+    /// When it was submitted or got its last token.
+    latest: Instant,
 }
 
 impl Running {
@@ -125,7 +173,12 @@ struct Engine<C: Compute> {
     scheduler: Scheduler,
     running: BTreeMap<RequestId, Running>,
     next_id: u64,
-    stats: Arc<Mutex<Stats>>,
+    block_size: usize,
+    started: Instant,
+    load: Arc<Mutex<Load>>,
+    unseen: Arc<AtomicU32>,
+    last_end: Option<Instant>,
+    seconds_per_end: f32,
 }
 
 /// Starts the engine's thread.
@@ -142,9 +195,22 @@ pub(crate) fn start<C: Compute>(
     let forward = Forward::new(trunk, blocks, block_size, dispatcher, runtime)?;
     let (inbox, messages) = channel();
     let scheduler = Scheduler::new(options);
-    let stats = Arc::new(Mutex::new(scheduler.stats()));
-    let handle = EngineHandle { inbox, stats: stats.clone() };
-    let engine = Engine { forward, scheduler, running: BTreeMap::new(), next_id: 1, stats };
+    let load = Arc::new(Mutex::new(Load { stats: scheduler.stats(), seconds_per_end: 0.0 }));
+    let unseen = Arc::new(AtomicU32::new(0));
+    let handle =
+        EngineHandle { inbox, load: load.clone(), unseen: unseen.clone(), queue_max: options.queue_max };
+    let engine = Engine {
+        forward,
+        scheduler,
+        running: BTreeMap::new(),
+        next_id: 1,
+        block_size,
+        started: Instant::now(),
+        load,
+        unseen,
+        last_end: None,
+        seconds_per_end: 0.0,
+    };
     let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run(messages));
     Ok((handle, thread.expect("the operating system gives a thread at start")))
 }
@@ -165,13 +231,53 @@ impl<C: Compute> Engine<C> {
             };
             for message in first.into_iter().chain(messages.try_iter()) {
                 match message {
-                    Message::Submit { request, events, reply } => self.submit(*request, events, reply),
+                    Message::Submit { request, events, reply } => {
+                        self.submit(*request, events, reply);
+                        self.publish();
+                        self.unseen.fetch_sub(1, Ordering::Relaxed);
+                    }
                     Message::Abort(id) => self.abort(id),
                     Message::Stop => return self.stop(),
                 }
             }
+            let expired = self.scheduler.expire(self.now());
+            self.finish(expired);
             self.step();
-            *self.stats.lock().expect("no panic holds this lock") = self.scheduler.stats();
+            self.publish();
+        }
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.started.elapsed().as_millis() as u64)
+    }
+
+    fn publish(&self) {
+        let load = Load { stats: self.scheduler.stats(), seconds_per_end: self.seconds_per_end };
+        *self.load.lock().expect("no panic holds this lock") = load;
+    }
+
+    /// Tells the readers of sequences that have ended.
+    fn finish(&mut self, events: Vec<Event>) {
+        for event in events {
+            let Event::Finished(id, reason) = event else { continue };
+            let Some(running) = self.running.remove(&id) else { continue };
+            let last = match reason {
+                FinishReason::Deadline => EngineEvent::Failed(EngineError {
+                    code: ErrorCode::DeadlineExceeded,
+                    message: format!(
+                        "the answer took longer than {} s; ask for fewer tokens or allow more time",
+                        running.request.timeout.as_secs_f32()
+                    ),
+                }),
+                reason => EngineEvent::Finished(reason),
+            };
+            // A reader that is gone needs no end.
+            let _ = running.events.send(last);
+            let now = Instant::now();
+            if let Some(before) = self.last_end.replace(now) {
+                let apart = now.duration_since(before).as_secs_f32();
+                self.seconds_per_end += (apart - self.seconds_per_end) * 0.1;
+            }
         }
     }
 
@@ -183,10 +289,18 @@ impl<C: Compute> Engine<C> {
     ) {
         let id = RequestId(self.next_id);
         self.next_id += 1;
-        let prompt_tokens = request.prompt.len() as u32;
-        let result = self.scheduler.submit(Submission { id, prompt_tokens, tokens_max: request.tokens_max });
+        let hashes = prefix::of_prompt(request.salt, &request.prompt, self.block_size);
+        let last_block = hashes.last().copied().unwrap_or(request.salt);
+        let result = self.scheduler.submit(Submission {
+            tenant: request.tenant,
+            priority: request.priority,
+            deadline: Some(self.now() + Millis(request.timeout.as_millis() as u64)),
+            hashes,
+            ..Submission::new(id, request.prompt.len() as u32, request.tokens_max)
+        });
         if result.is_ok() {
-            self.running.insert(id, Running { request, answer: Vec::new(), events });
+            let running = Running { request, answer: Vec::new(), events, last_block, latest: Instant::now() };
+            self.running.insert(id, running);
         }
         // A caller that is gone is noticed at its first event.
         let _ = reply.send(result.map(|()| id));

@@ -1,12 +1,12 @@
 //! One step: plan, forward pass, sampling, commit.
 
 use super::forward::ForwardError;
-use super::{Engine, EngineError, EngineEvent, Running};
+use super::{Engine, EngineError, EngineEvent, Running, prefix};
 use crate::dispatch::DispatchError;
 use conclave_expert::Lane;
 use conclave_model::{Compute, Sampled, StepSequence, sample};
-use conclave_scheduler::{Event, SampledToken, Slice, StepOutcome, StepPlan};
-use conclave_types::{ErrorCode, RequestId};
+use conclave_scheduler::{SampledToken, Slice, StepOutcome, StepPlan};
+use conclave_types::{ErrorCode, RequestId, TokenId};
 use std::time::Instant;
 
 /// Why a step gave nothing, and who cannot go on.
@@ -29,13 +29,15 @@ impl<C: Compute> Engine<C> {
         // The step runs on this thread from beginning to end, the calls to the nodes included.
         let _inside = span.enter();
         let started = Instant::now();
+        for (id, cached_tokens) in &plan.admitted {
+            metrics::counter!("conclave_prefix_cached_tokens_total").increment(u64::from(*cached_tokens));
+            // A reader that is gone is noticed at its first token.
+            let _ = self.running[id].events.send(EngineEvent::Started { cached_tokens: *cached_tokens });
+        }
         let (outcome, sampled) = match self.forward(&plan) {
             Ok(sampled) => {
-                let ends = |(id, token): &(RequestId, Sampled)| {
-                    let stop = self.running.get(id).is_some_and(|r| r.request.eos.contains(&token.token));
-                    SampledToken { id: *id, stop }
-                };
-                (StepOutcome::Done(sampled.iter().map(ends).collect()), sampled)
+                let tokens = sampled.iter().map(|(id, token)| self.append(*id, token.token)).collect();
+                (StepOutcome::Done(tokens), sampled)
             }
             Err(StepFailure { ended, error }) => {
                 tracing::warn!(
@@ -57,22 +59,35 @@ impl<C: Compute> Engine<C> {
         metrics::counter!("conclave_generated_tokens_total").increment(sampled.len() as u64);
         let mut gone = Vec::new();
         for (id, token) in sampled {
-            let Some(running) = self.running.get_mut(&id) else { continue };
-            running.answer.push(token.token);
+            let Some(running) = self.running.get(&id) else { continue };
             if running.events.send(EngineEvent::Token(token)).is_err() {
                 gone.push(id);
             }
         }
-        for event in self.scheduler.commit(plan, outcome) {
-            if let Event::Finished(id, reason) = event
-                && let Some(running) = self.running.remove(&id)
-            {
-                let _ = running.events.send(EngineEvent::Finished(reason));
-            }
-        }
+        let events = self.scheduler.commit(plan, outcome);
+        self.finish(events);
         for id in gone {
             self.abort(id);
         }
+    }
+
+    /// Adds a sampled token to its sequence; what the scheduler needs to know of it.
+    fn append(&mut self, id: RequestId, token: TokenId) -> SampledToken {
+        let block_size = self.block_size;
+        let running = self.running.get_mut(&id).expect("a sequence of the plan is known");
+        running.answer.push(token);
+        let waited = std::mem::replace(&mut running.latest, Instant::now()).elapsed().as_secs_f64();
+        let first = running.answer.len() == 1;
+        let name =
+            if first { "conclave_time_to_first_token_seconds" } else { "conclave_inter_token_seconds" };
+        metrics::histogram!(name).record(waited);
+        let known = running.request.prompt.len() + running.answer.len();
+        let fills = known.is_multiple_of(block_size).then(|| {
+            let block = (known - block_size..known).map(|at| running.token(at));
+            running.last_block = prefix::chained(running.last_block, block);
+            running.last_block
+        });
+        SampledToken { id, stop: running.request.eos.contains(&token), fills }
     }
 
     /// Runs the plan's rows through every layer and samples; a token for each slice that samples.
