@@ -14,6 +14,9 @@ pub(super) async fn health() -> Response {
 }
 
 pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Response, ApiError> {
+    if state.work.drains() {
+        return Err(ApiError::new(ErrorCode::Unavailable, "this gateway is stopping; use another one"));
+    }
     if state.ready.load(Ordering::Relaxed) {
         return Ok(axum::Json(json!({"status": "ready"})).into_response());
     }

@@ -1,0 +1,74 @@
+//! The door of the endpoints that generate: whether a request is taken, and where its answer begins.
+//!
+//! Keeps true: a gateway that drains takes nothing; whatever was taken is known until its last byte is handed over.
+
+use super::error::ApiError;
+use super::resume::Begin;
+use super::{ApiState, Json, chat, completions};
+use crate::work::Ticket;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bytes::Bytes;
+use conclave_types::ErrorCode;
+use std::sync::Arc;
+
+/// An endpoint that generates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Endpoint {
+    Chat,
+    Completions,
+}
+
+impl Endpoint {
+    /// Answers here.
+    pub(crate) async fn answer(
+        self,
+        state: Arc<ApiState>,
+        call: Call,
+        body: &Bytes,
+    ) -> Result<Response, ApiError> {
+        match self {
+            Self::Chat => chat::answer(state, call, body).await,
+            Self::Completions => completions::answer(state, call, body).await,
+        }
+    }
+}
+
+/// One request under way, beside its body.
+pub(crate) struct Call {
+    pub(crate) begin: Begin,
+    pub(crate) ticket: Ticket,
+}
+
+pub(super) async fn chat(
+    State(state): State<Arc<ApiState>>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<Response, ApiError> {
+    enter(state, Endpoint::Chat, headers, body).await
+}
+
+pub(super) async fn completions(
+    State(state): State<Arc<ApiState>>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<Response, ApiError> {
+    enter(state, Endpoint::Completions, headers, body).await
+}
+
+async fn enter(
+    state: Arc<ApiState>,
+    endpoint: Endpoint,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let ticket = state.work.begin().ok_or_else(|| {
+        ApiError::new(ErrorCode::Unavailable, "this gateway is stopping; send the request to another one")
+    })?;
+    let begin = Begin::of(&headers, &state)?;
+    if begin.resumes() {
+        metrics::counter!("conclave_streams_resumed_total", "by" => "client").increment(1);
+    }
+    endpoint.answer(state, Call { begin, ticket }, &body).await
+}
