@@ -216,3 +216,93 @@ fn what_outlasts_the_drain_timeout_ends_typed_and_goes_on_elsewhere() {
     had.extend(rest);
     assert_eq!(nameless(&had, 16), nameless(&other.whole(CHAT, None, &body), 16));
 }
+
+/// Gateways that know each other, once each can send requests to all others.
+fn together<const N: usize>(args: &[&str]) -> [Gateway; N] {
+    // Held until all are found, so that none is found twice.
+    let held: Vec<_> = (0..N).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<String> = held.iter().map(|at| at.local_addr().unwrap().port().to_string()).collect();
+    drop(held);
+    let urls: Vec<String> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+    let all = urls.join(",");
+    let gateways = std::array::from_fn(|at| {
+        let own = ["--port", &ports[at], "--gateways", &all, "--gateway-url", &urls[at]];
+        Gateway::start(&[args, &own].concat())
+    });
+    for gateway in &gateways {
+        wait_until("the gateways know each other", || {
+            gateway.metric("conclave_peer_gateways_ready") == (N - 1) as f64
+        });
+    }
+    gateways
+}
+
+/// How many requests `gateway` has passed on with this outcome.
+fn forwarded(gateway: &Api, outcome: &str) -> u64 {
+    let (_, text) = gateway.get("/metrics");
+    let name = format!("conclave_requests_forwarded_total{{outcome=\"{outcome}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
+}
+
+#[test]
+fn a_request_survives_the_gateway_that_answers_it() {
+    let alone = Gateway::alone();
+    let [near, mut far] = together::<2>(&[]);
+    // A prompt that the other gateway shall answer.
+    let subjects =
+        ["a dog", "a cat", "a bee", "a king", "the rain", "a ball", "a boat", "two friends", "a fox"];
+    let subject = subjects.iter().find(|subject| {
+        let request = story(subject, 5, 0.9);
+        let before = forwarded(&near, "answered");
+        assert_eq!(near.text(&request), alone.text(&request), "{subject}");
+        forwarded(&near, "answered") > before
+    });
+    let mut body = endless(5);
+    body["messages"] = story(subject.expect("one of nine goes to the other"), 5, 0.9)["messages"].clone();
+    let golden = nameless(&alone.whole(CHAT, None, &body), 16);
+    let passed = near.whole(CHAT, None, &body);
+    assert_eq!(nameless(&passed, 16), golden, "passed on");
+
+    let (status, _, mut events) = near.events(CHAT, None, &body);
+    assert_eq!(status, 200);
+    let mut had: Vec<Event> = events.by_ref().take(40).collect();
+    far.signal("KILL");
+    far.child.wait().unwrap();
+    had.extend(events);
+    assert_eq!(nameless(&had, 16), golden, "with the answering gateway killed in the middle");
+    let mut names: Vec<&Value> =
+        had.iter().map(|event| &event.data["id"]).filter(|id| id.is_string()).collect();
+    names.dedup();
+    assert_eq!(names.len(), 1, "it is one answer");
+    assert_eq!(forwarded(&near, "continued"), 1);
+    // What is not a stream is answered here, as if nothing had been.
+    let request = story(subject.unwrap(), 6, 0.9);
+    assert_eq!(near.text(&request), alone.text(&request));
+}
+
+#[test]
+fn a_gateway_that_drains_is_sent_nothing_new() {
+    let [near, far] = together::<2>(&[]);
+    let (_, _, mut events) = far.events(CHAT, None, &endless(6));
+    let begun: Vec<Event> = events.by_ref().take(3).collect();
+    far.signal("TERM");
+    wait_until("it is known to drain", || near.metric("conclave_peer_gateways_ready") == 0.0);
+    let before = forwarded(&near, "answered");
+    for subject in ["a dog", "a cat", "a bee", "a king", "the rain", "a ball"] {
+        near.text(&story(subject, 1, 0.0));
+    }
+    assert_eq!((forwarded(&near, "answered"), forwarded(&near, "refused")), (before, 0));
+    assert!(begun.len() + events.count() > 6000, "what it had begun ended whole");
+}
+
+#[test]
+fn gateways_that_do_not_fit_together_are_refused_by_name() {
+    let output = Command::new(env!("CARGO_BIN_EXE_conclave"))
+        .args(["serve", "--gateways", "http://a:1,b:2", "--drain-timeout", "9999"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    for part in ["gateway_url is not", "gateways has `b:2`", "drain_timeout is 9999"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}

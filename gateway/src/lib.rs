@@ -8,6 +8,7 @@ mod cluster;
 pub mod dispatch;
 mod engine;
 mod options;
+mod peers;
 pub mod text;
 mod work;
 
@@ -15,6 +16,7 @@ pub use cluster::{ClusterFeed, ClusterOptions};
 pub use conclave_control_rpc::ClusterToken;
 pub use engine::{Forward, ForwardError};
 pub use options::{GatewayOptions, Problem};
+pub use peers::PeerOptions;
 
 use api::{ApiState, Defaults};
 use axum::serve::ListenerExt;
@@ -142,12 +144,13 @@ impl Gateway {
         let ready = Arc::new(AtomicBool::new(false));
         let work = Arc::new(Work::default());
         let class = format!("{digest} kv {}", kv_dtype.name());
+        let class = api::short(&Digest::of(class.as_bytes()));
         let state = Arc::new(ApiState {
             engine: engine.clone(),
             codec,
             model: options.model_name.clone().unwrap_or_else(|| folder.name()),
             fingerprint: format!("conclave-{}", digest.short()),
-            class: api::short(&Digest::of(class.as_bytes())),
+            class,
             vocab: folder.spec.vocab as u32,
             context_max,
             eos: folder.spec.eos.clone(),
@@ -155,6 +158,7 @@ impl Gateway {
             keys: options.api_keys.iter().map(|key| Digest::of(key.as_bytes())).collect(),
             ready: ready.clone(),
             work: work.clone(),
+            peers: peers::Peers::start(&options.peers, class),
             metrics,
             started: api::now_seconds(),
             counter: AtomicU64::new(0),

@@ -1,5 +1,6 @@
 //! The gateway's settings: flag, environment variable and TOML key come from these fields.
 
+use crate::peers::PeerOptions;
 use conclave_model::KvDtypeChoice;
 use std::net::IpAddr;
 
@@ -51,6 +52,9 @@ pub struct GatewayOptions {
     /// Range: 0..=3600.
     #[arg(long, env = "CONCLAVE_DRAIN_TIMEOUT", default_value_t = 30)]
     pub drain_timeout: u32,
+    #[command(flatten)]
+    /// The other gateways.
+    pub peers: PeerOptions,
 }
 
 impl GatewayOptions {
@@ -70,6 +74,7 @@ impl GatewayOptions {
         range("context_max", self.context_max.unwrap_or(2).into(), 2, u32::MAX.into());
         range("body_bytes_max", self.body_bytes_max as u64, 1024, 64 << 20);
         range("drain_timeout", self.drain_timeout.into(), 0, 3600);
+        problems.extend(self.peers.validate());
         if !self.host.is_loopback() && self.api_keys.is_empty() {
             problems.push(format!(
                 "host is {}, which is not loopback; set api_key, or host to 127.0.0.1",

@@ -3,15 +3,18 @@
 //! Keeps true: a gateway that drains takes nothing; whatever was taken is known until its last byte is handed over.
 
 use super::error::ApiError;
+use super::forward::{self, Forward};
 use super::resume::Begin;
 use super::{ApiState, Json, chat, completions};
+use crate::peers::{FORWARDED, LOAD};
 use crate::work::Ticket;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use conclave_types::ErrorCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// An endpoint that generates.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +24,13 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Completions => "/v1/completions",
+        }
+    }
+
     /// Answers here.
     pub(crate) async fn answer(
         self,
@@ -70,5 +80,24 @@ async fn enter(
     if begin.resumes() {
         metrics::counter!("conclave_streams_resumed_total", "by" => "client").increment(1);
     }
-    endpoint.answer(state, Call { begin, ticket }, &body).await
+    let load = state.ready.load(Ordering::Relaxed).then(|| state.work.load());
+    let forwarded = headers.contains_key(FORWARDED);
+    let peers = state.peers.as_ref().filter(|_| !forwarded);
+    let peer = peers.and_then(|peers| peers.choose(forward::prefix(endpoint, &body)?, load));
+    let ticket = match peer {
+        None => ticket,
+        Some(peer) => {
+            let forward = Forward { state: state.clone(), endpoint, headers, body: body.clone(), ticket };
+            match Box::pin(forward.to(&peer)).await {
+                Ok(response) => return Ok(response),
+                Err(back) => back.ticket,
+            }
+        }
+    };
+    let answer = endpoint.answer(state.clone(), Call { begin, ticket }, &body).await;
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    if forwarded {
+        response.headers_mut().insert(LOAD, HeaderValue::from(state.work.load()));
+    }
+    Ok(response)
 }

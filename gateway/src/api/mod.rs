@@ -8,6 +8,7 @@ mod chat;
 mod completions;
 mod entry;
 mod error;
+mod forward;
 mod generate;
 mod models;
 mod outlet;
@@ -16,6 +17,7 @@ mod request;
 mod resume;
 
 use crate::engine::EngineHandle;
+use crate::peers::Peers;
 use crate::text::TextCodec;
 use crate::work::Work;
 use axum::Router;
@@ -55,6 +57,8 @@ pub(crate) struct ApiState {
     pub(crate) keys: Vec<Digest>,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) work: Arc<Work>,
+    /// The other gateways, if there are any.
+    pub(crate) peers: Option<Peers>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) started: u64,
     pub(crate) counter: AtomicU64,
