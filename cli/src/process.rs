@@ -6,6 +6,9 @@ use std::ffi::OsString;
 use std::io::Read;
 use tokio_util::sync::CancellationToken;
 
+/// The exit code after a second signal, which waits for nothing: that of a process that Ctrl-C ended.
+const SECOND_SIGNAL: i32 = 130;
+
 /// Fails with every problem at once.
 pub(crate) fn check<const N: usize>(problems: [Vec<String>; N]) -> anyhow::Result<()> {
     let problems: Vec<String> = problems.into_iter().flatten().collect();
@@ -28,20 +31,31 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Cancelled at Ctrl-C, at SIGTERM and, if so asked, at the end of the standard input. Needs a runtime.
+    /// Cancelled at Ctrl-C, at SIGTERM and, if so asked, at the end of the standard input. A second signal ends the
+    /// process at once. Needs a runtime.
     pub(crate) fn token(self) -> CancellationToken {
         let token = CancellationToken::new();
         let stop = token.clone();
         tokio::spawn(async move {
             let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
                 .expect("a process may listen for its signals");
+            let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+                .expect("a process may listen for its signals");
+            let mut signal = async || {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            };
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
+                () = signal() => {}
                 () = stop.cancelled() => {}
             }
             tracing::info!("stopping; what runs may end");
             stop.cancel();
+            signal().await;
+            tracing::warn!("a second signal: ending at once");
+            std::process::exit(SECOND_SIGNAL);
         });
         if self.with_stdin {
             let stop = token.clone();

@@ -20,6 +20,8 @@ use tokio_util::task::TaskTracker;
 
 /// How often the cluster is asked how far it is.
 const ASK: Duration = Duration::from_millis(100);
+/// How long a gateway's running answers may go on; less than [`STOP`].
+const DRAIN: Duration = Duration::from_secs(10);
 /// How long children may take to stop.
 const STOP: Duration = Duration::from_secs(15);
 /// A process that ends sooner than this after its start counts as one that cannot start.
@@ -41,6 +43,9 @@ pub(crate) struct UpOptions {
     /// Coordinators; an odd number is best. Range: 1..=9.
     #[arg(long, env = "CONCLAVE_COORDINATOR_COUNT", default_value_t = 3)]
     coordinators: u32,
+    /// Gateways, on consecutive ports; each sends a request to the one that likely has its prefix. Range: 1..=16.
+    #[arg(long, env = "CONCLAVE_GATEWAY_COUNT", default_value_t = 1)]
+    gateways: u32,
     /// Homes of every expert; with 2 any one node may die unnoticed. Range: 1..=16.
     #[arg(long, env = "CONCLAVE_REPLICAS", default_value_t = 2)]
     replicas: u32,
@@ -75,13 +80,11 @@ pub(crate) fn run(options: UpOptions, logging: &Logging) -> anyhow::Result<()> {
     };
     range("nodes", options.nodes.into(), 1, 64);
     range("coordinators", options.coordinators.into(), 1, 9);
+    range("gateways", options.gateways.into(), 1, 16);
     range("replicas", options.replicas.into(), 1, 16);
     range("restart_ms", options.restart_ms, 0, 600_000);
     check([problems, options.model.validate()])?;
-    let api = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).and_then(|at| at.local_addr());
-    let api = api.with_context(|| {
-        format!("cannot listen on 127.0.0.1:{}; choose another --port or stop what uses it", options.port)
-    })?;
+    let apis = api_addresses(&options)?;
 
     let temporary = options.data.is_none();
     let data = match &options.data {
@@ -89,13 +92,29 @@ pub(crate) fn run(options: UpOptions, logging: &Logging) -> anyhow::Result<()> {
         None => std::env::temp_dir().join(format!("conclave-up-{}", std::process::id())),
     };
     std::fs::create_dir_all(&data).with_context(|| format!("data folder {}", data.display()))?;
-    let result = prepare(&options, &data, api, logging)
+    let result = prepare(&options, &data, apis, logging)
         .and_then(|cluster| runtime(1)?.block_on(cluster.run(Duration::from_millis(options.restart_ms))));
     if temporary && result.is_ok() {
         // Left behind, it would only take space.
         let _ = std::fs::remove_dir_all(&data);
     }
     result
+}
+
+/// The gateways' addresses: consecutive ports, or such as the system chooses.
+fn api_addresses(options: &UpOptions) -> anyhow::Result<Vec<SocketAddr>> {
+    // Held until all are found, so that none is found twice.
+    let mut held = Vec::new();
+    for at in 0..options.gateways {
+        let port = if options.port == 0 { 0 } else { u32::from(options.port) + at };
+        let bound = u16::try_from(port)
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::AddrNotAvailable))
+            .and_then(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+        held.push(bound.with_context(|| {
+            format!("cannot listen on 127.0.0.1:{port}; choose another --port or stop what uses it")
+        })?);
+    }
+    Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?)
 }
 
 /// The coordinators' addresses: those of the first start in this folder, because their log names them.
@@ -122,13 +141,19 @@ fn coordinator_addresses(count: u32, file: &Path) -> anyhow::Result<Vec<SocketAd
 
 struct Cluster {
     model: String,
-    api: SocketAddr,
+    /// The gateways.
+    apis: Vec<SocketAddr>,
     roles: Vec<Role>,
     coordinators: Vec<String>,
     data: PathBuf,
 }
 
-fn prepare(options: &UpOptions, data: &Path, api: SocketAddr, logging: &Logging) -> anyhow::Result<Cluster> {
+fn prepare(
+    options: &UpOptions,
+    data: &Path,
+    apis: Vec<SocketAddr>,
+    logging: &Logging,
+) -> anyhow::Result<Cluster> {
     let folder = options.model.open()?;
     // Hashed once, here; every process verifies what it loads against it.
     let manifest_file = data.join("manifest.json");
@@ -175,26 +200,36 @@ fn prepare(options: &UpOptions, data: &Path, api: SocketAddr, logging: &Logging)
         args.extend(model.iter().cloned());
         roles.push(Role { log: data.join(format!("{name}.log")), name, args });
     }
-    let mut args = common("gateway");
-    let flags = [
-        ("--port", api.port().to_string()),
-        ("--coordinators", coordinators.join(",")),
-        ("--threads", threads(1)),
-    ];
-    args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
-    args.extend(model);
-    roles.push(Role { log: data.join("gateway.log"), name: "gateway".to_owned(), args });
-    Ok(Cluster { model: folder.name(), api, roles, coordinators, data: data.to_owned() })
+    let urls: Vec<String> = apis.iter().map(|api| format!("http://{api}")).collect();
+    for (id, (api, url)) in (1..).zip(apis.iter().zip(&urls)) {
+        let name = if apis.len() == 1 { "gateway".to_owned() } else { format!("gateway-{id}") };
+        let mut args = common("gateway");
+        let mut flags = vec![
+            ("--port", api.port().to_string()),
+            ("--coordinators", coordinators.join(",")),
+            ("--threads", threads(options.gateways)),
+            ("--drain-timeout", DRAIN.as_secs().to_string()),
+        ];
+        if apis.len() > 1 {
+            flags.extend([("--gateways", urls.join(",")), ("--gateway-url", url.clone())]);
+        }
+        args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
+        args.extend(model.iter().cloned());
+        roles.push(Role { log: data.join(format!("{name}.log")), name, args });
+    }
+    Ok(Cluster { model: folder.name(), apis, roles, coordinators, data: data.to_owned() })
 }
 
 impl Cluster {
     async fn run(self, restart: Duration) -> anyhow::Result<()> {
         let started = Instant::now();
         let stop = Stop { with_stdin: false }.token();
-        let (model, nodes) = (&self.model, self.roles.len() - self.coordinators.len() - 1);
+        let (model, gateways) = (&self.model, self.apis.len());
+        let nodes = self.roles.len() - self.coordinators.len() - gateways;
         say(format!(
-            "Starting {model} on {} coordinators, {nodes} expert nodes and 1 gateway",
-            self.coordinators.len()
+            "Starting {model} on {} coordinators, {nodes} expert nodes and {gateways} gateway{}",
+            self.coordinators.len(),
+            if gateways == 1 { "" } else { "s" },
         ));
         say(format!("  logs and data in {}", self.data.display()));
         let tracker = TaskTracker::new();
@@ -211,14 +246,18 @@ impl Cluster {
         }
         tracker.close();
         let result = tokio::select! {
-            result = until_ready(self.api, &self.coordinators) => result,
+            result = until_ready(&self.apis, &self.coordinators) => result,
             () = stop.cancelled() => Ok(()),
             Some(error) = failures.recv() => Err(error),
         };
         if result.is_ok() && !stop.is_cancelled() {
             ready.cancel();
             say(format!("Ready after {:.1} s.", started.elapsed().as_secs_f64()));
-            announce(&self.model, self.api);
+            announce(&self.model, self.apis[0]);
+            if gateways > 1 {
+                let urls: Vec<String> = self.apis.iter().map(|api| format!("http://{api}/v1")).collect();
+                say(format!("  any gateway will do: {}\n", urls.join(" ")));
+            }
             say(format!("  conclave status --coordinators {}\n", self.coordinators.join(",")));
             stop.cancelled().await;
         }
@@ -229,8 +268,8 @@ impl Cluster {
     }
 }
 
-/// Follows the placement until the gateway says that it is ready, telling what is waited for.
-async fn until_ready(api: SocketAddr, coordinators: &[String]) -> anyhow::Result<()> {
+/// Follows the placement until every gateway says that it is ready, telling what is waited for.
+async fn until_ready(apis: &[SocketAddr], coordinators: &[String]) -> anyhow::Result<()> {
     let client = CoordinatorClient::new(coordinators.to_vec(), ClusterToken::default());
     let mut told = String::new();
     loop {
@@ -243,10 +282,11 @@ async fn until_ready(api: SocketAddr, coordinators: &[String]) -> anyhow::Result
             say(format!("  waiting for {waiting}"));
             told = waiting;
         }
-        let url = format!("http://{api}/ready");
+        let urls: Vec<String> = apis.iter().map(|api| format!("http://{api}/ready")).collect();
         let answer = tokio::task::spawn_blocking(move || {
             let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(1))).build();
-            ureq::Agent::from(agent).get(&url).call().is_ok()
+            let agent = ureq::Agent::from(agent);
+            urls.iter().all(|url| agent.get(url).call().is_ok())
         });
         if answer.await? {
             return Ok(());

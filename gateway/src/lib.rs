@@ -8,12 +8,15 @@ mod cluster;
 pub mod dispatch;
 mod engine;
 mod options;
+mod peers;
 pub mod text;
+mod work;
 
 pub use cluster::{ClusterFeed, ClusterOptions};
 pub use conclave_control_rpc::ClusterToken;
 pub use engine::{Forward, ForwardError};
 pub use options::{GatewayOptions, Problem};
+pub use peers::PeerOptions;
 
 use api::{ApiState, Defaults};
 use axum::serve::ListenerExt;
@@ -27,12 +30,15 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::hash::RandomState;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use work::Work;
 
-/// How long running answers may go on after a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long answers that were told to end may take to say so.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long connections may take to close once nothing is under way.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// Why a gateway cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +78,8 @@ pub struct Gateway {
     thread: std::thread::JoinHandle<()>,
     dispatcher: Arc<Dispatcher>,
     ready: Arc<AtomicBool>,
+    work: Arc<Work>,
+    drain: Duration,
 }
 
 impl Gateway {
@@ -130,11 +138,15 @@ impl Gateway {
         }
         metrics::gauge!("conclave_kv_bytes").set(kv_bytes as f64);
         let ready = Arc::new(AtomicBool::new(false));
+        let work = Arc::new(Work::default());
+        let class = format!("{digest} kv {}", kv_dtype.name());
+        let class = api::short(&Digest::of(class.as_bytes()));
         let state = Arc::new(ApiState {
             engine: engine.clone(),
             codec,
             model: options.model_name.clone().unwrap_or_else(|| folder.name()),
             fingerprint: format!("conclave-{}", digest.short()),
+            class,
             vocab: folder.spec.vocab as u32,
             context_max,
             eos: folder.spec.eos.clone(),
@@ -142,13 +154,16 @@ impl Gateway {
             keys: options.api_keys.iter().map(|key| Digest::of(key.as_bytes())).collect(),
             timeout_max: Duration::from_secs(options.request_timeout_s.into()),
             ready: ready.clone(),
+            work: work.clone(),
+            peers: peers::Peers::start(&options.peers, class),
             metrics,
             started: api::now_seconds(),
             counter: AtomicU64::new(0),
             entropy: RandomState::new(),
         });
         let router = api::router(state, options.body_bytes_max);
-        Ok(Self { listener, router, engine, thread, dispatcher, ready })
+        let drain = Duration::from_secs(options.drain_timeout.into());
+        Ok(Self { listener, router, engine, thread, dispatcher, ready, work, drain })
     }
 
     /// The address that is listened on, with the port the system chose if 0 was asked for.
@@ -166,29 +181,38 @@ impl Gateway {
         self.ready.clone()
     }
 
-    /// Answers until `shutdown`, then lets running answers end for some seconds.
+    /// Answers until `shutdown`. Then it drains: it takes nothing new, lets what runs end within the time that the
+    /// options give, and ends the rest with an error.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), GatewayError> {
         let address = self.address();
-        let ready = self.ready.clone();
-        let stop = shutdown.clone();
-        let engine = self.engine.clone();
         // Small chunks of a stream must not wait for more.
         let listener = self.listener.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });
-        let serve = axum::serve(listener, self.router).with_graceful_shutdown(async move {
-            stop.cancelled().await;
-            ready.store(false, Ordering::Relaxed);
-        });
-        let overdue = async {
+        // While it drains the listener stays open, to say so to whoever asks.
+        let closing = CancellationToken::new();
+        let serve =
+            axum::serve(listener, self.router).with_graceful_shutdown(closing.clone().cancelled_owned());
+        let (work, engine) = (&self.work, &self.engine);
+        let end = async {
             shutdown.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
+            work.drain();
+            let running = work.running();
+            tracing::info!(running, timeout_s = self.drain.as_secs(), "draining");
+            if tokio::time::timeout(self.drain, work.ended()).await.is_err() {
+                tracing::warn!(running = work.running(), "the drain timeout is over; ending what still runs");
+                work.end();
+                engine.stop();
+                let _ = tokio::time::timeout(LAST_WORDS, work.ended()).await;
+            }
+            closing.cancel();
+            tokio::time::sleep(CLOSE).await;
         };
         let result = tokio::select! {
             result = serve => result.map_err(|error| GatewayError::Serve { address, error }),
-            () = overdue => Ok(()),
+            () = end => Ok(()),
         };
-        engine.stop();
+        self.engine.stop();
         // The engine ends after its step; joining on a blocking thread keeps the runtime alive for it.
         let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
         result

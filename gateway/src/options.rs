@@ -1,5 +1,6 @@
 //! The gateway's settings: flag, environment variable and TOML key come from these fields.
 
+use crate::peers::PeerOptions;
 use conclave_model::KvDtypeChoice;
 use std::net::IpAddr;
 
@@ -54,6 +55,13 @@ pub struct GatewayOptions {
     /// Largest request body. Unit: bytes. Range: 1024..=67108864.
     #[arg(long, env = "CONCLAVE_BODY_BYTES_MAX", default_value_t = 2 << 20)]
     pub body_bytes_max: usize,
+    /// How long running answers may go on once the gateway is told to stop (SIGTERM, Ctrl-C). Unit: seconds.
+    /// Range: 0..=3600.
+    #[arg(long, env = "CONCLAVE_DRAIN_TIMEOUT", default_value_t = 30)]
+    pub drain_timeout: u32,
+    #[command(flatten)]
+    /// The other gateways.
+    pub peers: PeerOptions,
 }
 
 impl GatewayOptions {
@@ -73,6 +81,8 @@ impl GatewayOptions {
         range("context_max", self.context_max.unwrap_or(2).into(), 2, u32::MAX.into());
         range("request_timeout_s", self.request_timeout_s.into(), 1, 86_400);
         range("body_bytes_max", self.body_bytes_max as u64, 1024, 64 << 20);
+        range("drain_timeout", self.drain_timeout.into(), 0, 3600);
+        problems.extend(self.peers.validate());
         if !self.host.is_loopback() && self.api_keys.is_empty() {
             problems.push(format!(
                 "host is {}, which is not loopback; set api_key, or host to 127.0.0.1",

@@ -89,6 +89,51 @@ impl Api {
     }
 }
 
+/// One server-sent event.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Event {
+    /// Empty if it has none.
+    pub(crate) id: String,
+    /// Null for `[DONE]`.
+    pub(crate) data: Value,
+}
+
+impl Api {
+    /// Posts `body` as a stream; status, head in lower case, and the events as they come.
+    pub(crate) fn events(
+        &self,
+        path: &str,
+        last_event_id: Option<&str>,
+        body: &Value,
+    ) -> (u16, String, impl Iterator<Item = Event> + use<>) {
+        let body = body.to_string();
+        let mut stream = self.connect();
+        let resume = last_event_id.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n{resume}content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        let head = head.join("\n").to_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut id = String::new();
+        let events = lines.filter_map(move |line| {
+            if let Some(given) = line.strip_prefix("id: ") {
+                id = given.to_owned();
+            }
+            let data = line.strip_prefix("data: ")?;
+            Some(Event {
+                id: std::mem::take(&mut id),
+                data: serde_json::from_str(data).unwrap_or(Value::Null),
+            })
+        });
+        (status, head, events)
+    }
+}
+
 /// A chat request for a story.
 pub(crate) fn story(subject: &str, seed: u64, temperature: f64) -> Value {
     let content = format!("Tell me a story about {subject}.");

@@ -1,13 +1,12 @@
 //! `POST /v1/chat/completions`.
 
+use super::ApiState;
 use super::answer::{Piece, TokenInfo};
+use super::entry::Call;
 use super::error::ApiError;
 use super::generate::{Job, Shape, respond};
 use super::request::Fields;
-use super::{ApiState, Caller, Json};
 use crate::text::{StreamDecoder, TextCodec};
-use axum::Extension;
-use axum::extract::State;
 use axum::response::Response;
 use conclave_types::TokenId;
 use serde_json::{Map, Value, json};
@@ -105,13 +104,9 @@ fn messages(fields: &Fields) -> Result<Vec<Value>, ApiError> {
     list.iter().enumerate().map(message).collect()
 }
 
-pub(super) async fn post(
-    State(state): State<Arc<ApiState>>,
-    Extension(caller): Extension<Caller>,
-    Json(body): Json,
-) -> Result<Response, ApiError> {
-    let fields = Fields::parse(&body)?;
-    let common = fields.common(&state.defaults, state.vocab, state.fresh())?;
+pub(super) async fn answer(state: Arc<ApiState>, call: Call, body: &[u8]) -> Result<Response, ApiError> {
+    let fields = Fields::parse(body)?;
+    let common = fields.common(&state.defaults, state.vocab, call.begin.name.nonce)?;
     fields.refuse(&["tools", "functions", "tool_choice", "response_format", "audio", "prediction"])?;
     let logprobs = if fields.flag("logprobs")? {
         Some(fields.whole("top_logprobs", 0, 20)?.unwrap_or(0) as u32)
@@ -130,5 +125,5 @@ pub(super) async fn post(
         state.codec.encode_chat(&messages(&fields)?, true, &extra).map_err(|error| named(error.into()))?;
     let left = state.context_max.saturating_sub(prompt.len() as u32).max(1);
     let tokens_max = common.tokens_max.unwrap_or(left);
-    respond(state, Chat, Job { caller, common, prompt, tokens_max, logprobs }).await
+    respond(state, Chat, Job { common, prompt, tokens_max, logprobs, call }).await
 }

@@ -1,13 +1,12 @@
 //! `POST /v1/completions`.
 
+use super::ApiState;
 use super::answer::{Piece, TokenInfo};
+use super::entry::Call;
 use super::error::ApiError;
 use super::generate::{Job, Shape, respond};
 use super::request::Fields;
-use super::{ApiState, Caller, Json};
 use crate::text::{StreamDecoder, TextCodec};
-use axum::Extension;
-use axum::extract::State;
 use axum::response::Response;
 use conclave_types::TokenId;
 use serde_json::{Map, Value, json};
@@ -89,16 +88,12 @@ fn prompt(state: &ApiState, fields: &Fields) -> Result<Vec<TokenId>, ApiError> {
     if ids.is_empty() { Err(bad("`prompt` is empty; send at least one token".to_owned())) } else { Ok(ids) }
 }
 
-pub(super) async fn post(
-    State(state): State<Arc<ApiState>>,
-    Extension(caller): Extension<Caller>,
-    Json(body): Json,
-) -> Result<Response, ApiError> {
-    let fields = Fields::parse(&body)?;
-    let common = fields.common(&state.defaults, state.vocab, state.fresh())?;
+pub(super) async fn answer(state: Arc<ApiState>, call: Call, body: &[u8]) -> Result<Response, ApiError> {
+    let fields = Fields::parse(body)?;
+    let common = fields.common(&state.defaults, state.vocab, call.begin.name.nonce)?;
     fields.refuse(&["echo", "suffix", "best_of"])?;
     let logprobs = fields.whole("logprobs", 0, 20)?.map(|count| count as u32);
     let prompt = prompt(&state, &fields)?;
     let tokens_max = common.tokens_max.unwrap_or(TOKENS_DEFAULT);
-    respond(state, Completion, Job { caller, common, prompt, tokens_max, logprobs }).await
+    respond(state, Completion, Job { common, prompt, tokens_max, logprobs, call }).await
 }

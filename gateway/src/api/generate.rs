@@ -1,16 +1,16 @@
 //! The way of a generation request through the API, the same for chat and completions: submit, then one JSON
 //! body or a stream of server-sent events. What differs between the two is the [`Shape`].
 
+use super::ApiState;
 use super::answer::{Answer, Piece, TokenInfo};
+use super::entry::Call;
 use super::error::ApiError;
+use super::outlet::Outlet;
 use super::request::Common;
-use super::{ApiState, Caller, now_seconds};
+use super::resume::{self, AnswerName};
 use crate::engine::{Generate, salt};
 use crate::text::{StreamDecoder, TextCodec};
-use axum::body::Body;
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use conclave_types::{ErrorCode, TokenId};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -21,6 +21,10 @@ use std::sync::Arc;
 pub(crate) trait Shape: Send + Sync + 'static {
     /// Prefix of the answer's id.
     fn id_prefix(&self) -> &'static str;
+    /// The answer's id.
+    fn id(&self, name: AnswerName) -> String {
+        format!("{}-{:016x}", self.id_prefix(), name.nonce)
+    }
     /// The decoder of an answer: a completion goes on in the middle of a text, a chat answer begins one.
     fn decoder(&self, codec: &TextCodec, prompt: &[TokenId]) -> StreamDecoder;
     /// `object` of a whole answer and of a chunk.
@@ -35,11 +39,11 @@ pub(crate) trait Shape: Send + Sync + 'static {
 
 /// A request, read and encoded.
 pub(crate) struct Job {
-    pub(crate) caller: Caller,
     pub(crate) common: Common,
     pub(crate) prompt: Vec<TokenId>,
     pub(crate) tokens_max: u32,
     pub(crate) logprobs: Option<u32>,
+    pub(crate) call: Call,
 }
 
 fn usage(prompt: u32, cached: u32, completion: u32) -> Value {
@@ -72,10 +76,12 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
         }
         .into());
     }
+    let had = job.call.begin.had(resume::check(state.class, shape.objects().0, &job), &job)?;
+    let here = state.work.answer();
     metrics::counter!("conclave_requests_total", "endpoint" => shape.objects().0).increment(1);
     metrics::counter!("conclave_prompt_tokens_total").increment(u64::from(prompt_tokens));
     let prompt: Arc<[TokenId]> = job.prompt.into();
-    let salt = salt(&[job.caller.salt.as_slice(), job.common.cache_salt.as_bytes()].concat());
+    let salt = salt(&[job.call.caller.salt.as_slice(), job.common.cache_salt.as_bytes()].concat());
     let submissions = (0..job.common.n).map(|index| {
         let mut sampling = job.common.sampling.clone();
         // Choices differ by seed; choice 0 is what n = 1 would give.
@@ -86,7 +92,7 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
             sampling,
             logprobs: job.logprobs,
             eos: if job.common.ignore_eos { Vec::new() } else { state.eos.clone() },
-            tenant: job.caller.tenant,
+            tenant: job.call.caller.tenant,
             priority: job.common.priority,
             timeout: job.common.timeout.unwrap_or(state.timeout_max).min(state.timeout_max),
             salt,
@@ -103,18 +109,30 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
         let decoder = shape.decoder(&state.codec, &prompt);
         answers.push(Answer::new(generation, state.codec.clone(), decoder, job.common.stop.clone()));
     }
-    let id = format!("{}-{:016x}", shape.id_prefix(), state.fresh());
+    let name = job.call.begin.name;
     if job.common.stream {
-        streamed(state, shape, id, answers, prompt_tokens, job.common.include_usage).await
+        let include_usage = job.common.include_usage;
+        let (outlet, opening) = Outlet::open(had);
+        let gone = outlet.gone();
+        let chunks = Chunks { shape, name, state, include_usage };
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = chunks.write(answers, outlet, prompt_tokens) => {}
+                // Dropping the answers aborts what still runs, also while it waits for its first token.
+                () = gone => {}
+            }
+            drop((job.call.ticket, here));
+        });
+        opening.response().await
     } else {
-        whole(state, shape, id, answers, prompt_tokens).await
+        whole(state, shape, name, answers, prompt_tokens).await
     }
 }
 
 async fn whole(
     state: Arc<ApiState>,
     shape: impl Shape,
-    id: String,
+    name: AnswerName,
     mut answers: Vec<Answer>,
     prompt_tokens: u32,
 ) -> Result<Response, ApiError> {
@@ -136,9 +154,9 @@ async fn whole(
         choices.push(shape.choice(index as u32, &text, &tokens, finish));
     }
     let body = json!({
-        "id": id,
+        "id": shape.id(name),
         "object": shape.objects().0,
-        "created": now_seconds(),
+        "created": name.created,
         "model": state.model,
         "system_fingerprint": state.fingerprint,
         "choices": choices,
@@ -147,25 +165,20 @@ async fn whole(
     Ok(axum::Json(body).into_response())
 }
 
-fn event(value: &Value) -> Bytes {
-    Bytes::from(format!("data: {value}\n\n"))
-}
-
 /// Everything that the chunks of one stream share.
 struct Chunks<S> {
     shape: S,
-    id: String,
-    created: u64,
+    name: AnswerName,
     state: Arc<ApiState>,
     include_usage: bool,
 }
 
 impl<S: Shape> Chunks<S> {
-    fn chunk(&self, choices: Vec<Value>, usage: Value) -> Bytes {
+    fn chunk(&self, choices: Vec<Value>, usage: Value) -> Value {
         let mut chunk = json!({
-            "id": self.id,
+            "id": self.shape.id(self.name),
             "object": self.shape.objects().1,
-            "created": self.created,
+            "created": self.name.created,
             "model": self.state.model,
             "system_fingerprint": self.state.fingerprint,
             "choices": choices,
@@ -173,12 +186,50 @@ impl<S: Shape> Chunks<S> {
         if self.include_usage {
             chunk["usage"] = usage;
         }
-        event(&chunk)
+        chunk
     }
 
-    fn piece(&self, index: u32, piece: &Piece) -> Option<Bytes> {
-        let nothing = piece.text.is_empty() && piece.token.is_none() && piece.finish.is_none();
-        (!nothing).then(|| self.chunk(vec![self.shape.chunk(index, piece)], Value::Null))
+    async fn piece(&self, outlet: &mut Outlet, index: u32, piece: &Piece) -> Option<()> {
+        if piece.text.is_empty() && piece.token.is_none() && piece.finish.is_none() {
+            return Some(());
+        }
+        outlet.choice(index, || self.chunk(vec![self.shape.chunk(index, piece)], Value::Null)).await
+    }
+
+    /// Writes the whole stream; `None` if the client left.
+    async fn write(self, mut answers: Vec<Answer>, mut outlet: Outlet, prompt_tokens: u32) -> Option<()> {
+        // Nothing is sent before the first token: until then a failure still gets its HTTP status.
+        let first = match answers[0].next().await.transpose() {
+            Ok(first) => first,
+            Err(error) => return outlet.fail(error).await,
+        };
+        for index in 0..answers.len() as u32 {
+            if let Some(choice) = self.shape.first_chunk(index) {
+                outlet.choice(index, || self.chunk(vec![choice], Value::Null)).await?;
+            }
+        }
+        let cached_tokens = answers[0].cached_tokens;
+        let mut counts = vec![0; answers.len()];
+        if let Some(piece) = &first {
+            counts[0] = answers[0].tokens;
+            self.piece(&mut outlet, 0, piece).await?;
+        }
+        let all = answers.into_iter().enumerate().map(|(index, answer)| pieces(index as u32, answer).boxed());
+        let mut all = stream::select_all(all);
+        while let Some((index, piece, tokens)) = all.next().await {
+            match piece {
+                Ok(piece) => {
+                    counts[index as usize] = tokens;
+                    self.piece(&mut outlet, index, &piece).await?;
+                }
+                Err(error) => return outlet.fail(error).await,
+            }
+        }
+        if self.include_usage {
+            let usage = usage(prompt_tokens, cached_tokens, counts.iter().sum());
+            outlet.usage(|| self.chunk(Vec::new(), usage)).await?;
+        }
+        outlet.done().await
     }
 }
 
@@ -189,69 +240,4 @@ fn pieces(index: u32, answer: Answer) -> impl futures::Stream<Item = (u32, Resul
         let tokens = answer.tokens;
         Some(((index, piece, tokens), answer))
     })
-}
-
-async fn streamed(
-    state: Arc<ApiState>,
-    shape: impl Shape,
-    id: String,
-    mut answers: Vec<Answer>,
-    prompt_tokens: u32,
-    include_usage: bool,
-) -> Result<Response, ApiError> {
-    // A failure before the first token still gets its HTTP status, so that clients retry as they should.
-    let first = answers[0].next().await.transpose()?;
-    let cached_tokens = answers[0].cached_tokens;
-    let chunks = Chunks { shape, id, created: now_seconds(), state, include_usage };
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(64);
-    let write = async move {
-        let mut counts = vec![0; answers.len()];
-        for index in 0..answers.len() as u32 {
-            if let Some(choice) = chunks.shape.first_chunk(index) {
-                sender.send(chunks.chunk(vec![choice], Value::Null)).await.ok()?;
-            }
-        }
-        if let Some(piece) = &first {
-            counts[0] = answers[0].tokens;
-            if let Some(event) = chunks.piece(0, piece) {
-                sender.send(event).await.ok()?;
-            }
-        }
-        let all = answers.into_iter().enumerate().map(|(index, answer)| pieces(index as u32, answer).boxed());
-        let mut all = stream::select_all(all);
-        loop {
-            // Dropping `all` aborts what still runs, also while it waits for its first token.
-            let next = tokio::select! {
-                next = all.next() => next,
-                () = sender.closed() => return None,
-            };
-            match next {
-                Some((index, Ok(piece), tokens)) => {
-                    counts[index as usize] = tokens;
-                    if let Some(event) = chunks.piece(index, &piece) {
-                        sender.send(event).await.ok()?;
-                    }
-                }
-                Some((_, Err(error), _)) => {
-                    metrics::counter!("conclave_stream_errors_total", "code" => error.code.name())
-                        .increment(1);
-                    return sender.send(event(&error.body())).await.ok();
-                }
-                None => break,
-            }
-        }
-        if chunks.include_usage {
-            sender
-                .send(chunks.chunk(Vec::new(), usage(prompt_tokens, cached_tokens, counts.iter().sum())))
-                .await
-                .ok()?;
-        }
-        sender.send(Bytes::from_static(b"data: [DONE]\n\n")).await.ok()
-    };
-    tokio::spawn(write);
-    let body = Body::from_stream(
-        tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok::<_, std::convert::Infallible>),
-    );
-    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
-    Ok((headers, body).into_response())
 }

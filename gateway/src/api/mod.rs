@@ -6,14 +6,20 @@
 mod answer;
 mod chat;
 mod completions;
+mod entry;
 mod error;
+mod forward;
 mod generate;
 mod models;
+mod outlet;
 mod probes;
 mod request;
+mod resume;
 
 use crate::engine::EngineHandle;
+use crate::peers::Peers;
 use crate::text::TextCodec;
+use crate::work::Work;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::HeaderValue;
@@ -31,6 +37,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use request::Defaults;
+pub(crate) use resume::short;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,6 +48,8 @@ pub(crate) struct ApiState {
     pub(crate) codec: TextCodec,
     pub(crate) model: String,
     pub(crate) fingerprint: String,
+    /// What tokens are a function of beside the request: two gateways of one class give the same answers.
+    pub(crate) class: u32,
     pub(crate) vocab: u32,
     pub(crate) context_max: u32,
     pub(crate) eos: Vec<TokenId>,
@@ -50,6 +59,9 @@ pub(crate) struct ApiState {
     /// How long a request may take at most.
     pub(crate) timeout_max: Duration,
     pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) work: Arc<Work>,
+    /// The other gateways, if there are any.
+    pub(crate) peers: Option<Peers>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) started: u64,
     pub(crate) counter: AtomicU64,
@@ -161,8 +173,8 @@ async fn no_method(request: Request) -> ApiError {
 /// Every route of the gateway.
 pub(crate) fn router(state: Arc<ApiState>, body_bytes_max: usize) -> Router {
     Router::new()
-        .route("/v1/chat/completions", post(chat::post))
-        .route("/v1/completions", post(completions::post))
+        .route("/v1/chat/completions", post(entry::chat))
+        .route("/v1/completions", post(entry::completions))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::one))
         .route("/health", get(probes::health))

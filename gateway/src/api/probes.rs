@@ -2,6 +2,7 @@
 
 use super::ApiState;
 use super::error::ApiError;
+use crate::peers::class_text;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use conclave_types::ErrorCode;
@@ -14,8 +15,16 @@ pub(super) async fn health() -> Response {
 }
 
 pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Response, ApiError> {
+    if state.work.drains() {
+        return Err(ApiError::new(ErrorCode::Unavailable, "this gateway is stopping; use another one"));
+    }
     if state.ready.load(Ordering::Relaxed) {
-        return Ok(axum::Json(json!({"status": "ready"})).into_response());
+        return Ok(axum::Json(json!({
+            "status": "ready",
+            "in_flight": state.work.load(),
+            "class": class_text(state.class),
+        }))
+        .into_response());
     }
     Err(ApiError::new(ErrorCode::Unavailable, "the model is not ready yet; retry"))
 }
@@ -28,6 +37,10 @@ pub(super) async fn metrics(State(state): State<Arc<ApiState>>) -> String {
     metrics::gauge!("conclave_kv_blocks_cached").set(stats.blocks_cached);
     metrics::gauge!("conclave_kv_blocks").set(stats.blocks_total);
     metrics::counter!("conclave_preemptions_total").absolute(stats.preemptions);
+    metrics::gauge!("conclave_requests_in_flight").set(state.work.load() as f64);
+    if let Some(peers) = &state.peers {
+        metrics::gauge!("conclave_peer_gateways_ready").set(peers.ready() as f64);
+    }
     state.metrics.run_upkeep();
     state.metrics.render()
 }

@@ -1,0 +1,109 @@
+//! The door of the endpoints that generate: whether a request is taken, and where its answer begins.
+//!
+//! Keeps true: a gateway that drains takes nothing; whatever was taken is known until its last byte is handed over.
+
+use super::error::ApiError;
+use super::forward::{self, Forward};
+use super::resume::Begin;
+use super::{ApiState, Caller, Json, chat, completions};
+use crate::peers::{FORWARDED, LOAD};
+use crate::work::Ticket;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use conclave_types::ErrorCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// An endpoint that generates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Endpoint {
+    Chat,
+    Completions,
+}
+
+impl Endpoint {
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Completions => "/v1/completions",
+        }
+    }
+
+    /// Answers here.
+    pub(crate) async fn answer(
+        self,
+        state: Arc<ApiState>,
+        call: Call,
+        body: &Bytes,
+    ) -> Result<Response, ApiError> {
+        match self {
+            Self::Chat => chat::answer(state, call, body).await,
+            Self::Completions => completions::answer(state, call, body).await,
+        }
+    }
+}
+
+/// One request under way, beside its body.
+pub(crate) struct Call {
+    pub(crate) caller: Caller,
+    pub(crate) begin: Begin,
+    pub(crate) ticket: Ticket,
+}
+
+pub(super) async fn chat(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<Response, ApiError> {
+    enter(state, Endpoint::Chat, caller, headers, body).await
+}
+
+pub(super) async fn completions(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<Response, ApiError> {
+    enter(state, Endpoint::Completions, caller, headers, body).await
+}
+
+async fn enter(
+    state: Arc<ApiState>,
+    endpoint: Endpoint,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let ticket = state.work.begin().ok_or_else(|| {
+        ApiError::new(ErrorCode::Unavailable, "this gateway is stopping; send the request to another one")
+    })?;
+    let begin = Begin::of(&headers, &state)?;
+    if begin.resumes() {
+        metrics::counter!("conclave_streams_resumed_total", "by" => "client").increment(1);
+    }
+    let load = state.ready.load(Ordering::Relaxed).then(|| state.work.load());
+    let forwarded = headers.contains_key(FORWARDED);
+    let peers = state.peers.as_ref().filter(|_| !forwarded);
+    let peer = peers.and_then(|peers| peers.choose(forward::prefix(endpoint, &body)?, load));
+    let ticket = match peer {
+        None => ticket,
+        Some(peer) => {
+            let forward =
+                Forward { state: state.clone(), endpoint, caller, headers, body: body.clone(), ticket };
+            match Box::pin(forward.to(&peer)).await {
+                Ok(response) => return Ok(response),
+                Err(back) => back.ticket,
+            }
+        }
+    };
+    let answer = endpoint.answer(state.clone(), Call { caller, begin, ticket }, &body).await;
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    if forwarded {
+        response.headers_mut().insert(LOAD, HeaderValue::from(state.work.load()));
+    }
+    Ok(response)
+}
