@@ -6,6 +6,7 @@ mod announce;
 mod bench;
 mod chat;
 mod eval;
+mod load_test;
 mod model;
 mod process;
 mod roles;
@@ -69,6 +70,8 @@ enum Command {
     Bench(bench::BenchOptions),
     /// Measure how well a model knows a text, and what a narrower dtype changes.
     Eval(eval::EvalOptions),
+    /// Measure any OpenAI-compatible server under load: latencies, throughput, goodput, what a fault costs.
+    LoadTest(Box<conclave_load_test::LoadTestOptions>),
     /// Talk to a running server in the terminal.
     Chat(chat::ChatOptions),
 }
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
             Command::Manifest(options) => model::manifest(&options),
             Command::Bench(options) => bench::run(&options, started),
             Command::Eval(options) => eval::run(&options),
+            Command::LoadTest(options) => load_test::run(*options, stop),
             Command::Chat(options) => chat::run(&options),
         }
     });
