@@ -4,14 +4,15 @@
 
 use crate::model::ModelOptions;
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts};
-use conclave_gateway::Forward;
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
+use conclave_gateway::{Forward, Overlap};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{CpuCompute, KvDtypeChoice, Manifest, ModelFolder, Trunk, WeightDtype, WeightDtypes};
 use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Positions of one KV block, as in `serve`.
 pub(crate) const BLOCK_SIZE: usize = 16;
@@ -49,6 +50,14 @@ pub(crate) fn homes(folder: &ModelFolder, experts: Arc<dyn ExpertBackend>) -> Ho
     }
 }
 
+/// The way to the experts: how long it is, and what is done meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Way {
+    /// Added to each call, as a link to another machine would: half before, half after computing.
+    pub(crate) delay: Duration,
+    pub(crate) overlap: Overlap,
+}
+
 /// A loaded model.
 pub(crate) struct Whole {
     pub(crate) forward: Forward<CpuCompute>,
@@ -67,16 +76,23 @@ impl Whole {
         folder: ModelFolder,
         kv_blocks: usize,
         kv: KvDtypeChoice,
+        way: Way,
         runtime: &tokio::runtime::Runtime,
     ) -> anyhow::Result<Self> {
         let Parts { manifest, pool, experts } = Parts::load(options, &folder)?;
         let digest = manifest.model_digest(&folder);
-        let experts = Arc::new(Counted { experts, asked: AtomicU64::new(0), rows: AtomicU64::new(0) });
+        let experts = Arc::new(Counted {
+            experts,
+            delay: way.delay,
+            asked: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+        });
         let kv = kv.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv), &folder)?;
         let homes = homes(&folder, experts.clone());
         let dispatcher = Arc::new(Dispatcher::new(digest, folder.dtype.into(), homes));
         let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, runtime.handle().clone())?;
+        let forward = forward.with_overlap(way.overlap);
         Ok(Self { forward, folder, digest, pool, experts, kv })
     }
 
@@ -99,6 +115,7 @@ impl Whole {
 /// The experts of this process, and how much was asked of them.
 pub(crate) struct Counted {
     experts: LocalExperts,
+    delay: Duration,
     asked: AtomicU64,
     rows: AtomicU64,
 }
@@ -129,6 +146,18 @@ impl ExpertBackend for Counted {
     fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_> {
         self.asked.fetch_add(batch.experts.len() as u64, Ordering::Relaxed);
         self.rows.fetch_add(batch.output_rows() as u64, Ordering::Relaxed);
-        self.experts.run(batch)
+        if self.delay.is_zero() {
+            return self.experts.run(batch);
+        }
+        Box::pin(async move {
+            tokio::time::sleep(self.delay / 2).await;
+            let output = self.experts.run(batch).await;
+            tokio::time::sleep(self.delay / 2).await;
+            output
+        })
+    }
+
+    fn is_local(&self) -> bool {
+        self.delay.is_zero()
     }
 }

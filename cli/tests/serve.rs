@@ -162,6 +162,21 @@ fn a_full_queue_answers_429_and_admitted_requests_still_end() {
     assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
 }
 
+#[test]
+fn cutting_steps_into_micro_batches_changes_no_text() {
+    let requests: Vec<Value> = (0..8).map(|i| story("a dragon and a bee", i, 0.9)).collect();
+    let texts = |overlap: &str| -> Vec<String> {
+        let server = Server::start(&["--overlap", overlap]);
+        std::thread::scope(|scope| {
+            let calls: Vec<_> = requests.iter().map(|request| scope.spawn(|| server.text(request))).collect();
+            calls.into_iter().map(|call| call.join().unwrap()).collect()
+        })
+    };
+    let whole = texts("off");
+    assert_eq!(whole, texts("two"));
+    assert_eq!(whole, texts("four"));
+}
+
 /// A prompt of over hundred tokens; `topic` is its end.
 fn long_story(topic: &str) -> Value {
     let told =

@@ -14,7 +14,7 @@ mod work;
 
 pub use cluster::{ClusterFeed, ClusterOptions};
 pub use conclave_control_rpc::ClusterToken;
-pub use engine::{Forward, ForwardError};
+pub use engine::{Forward, ForwardError, Overlap, Passed};
 pub use options::{GatewayOptions, Problem};
 pub use peers::PeerOptions;
 
@@ -127,7 +127,7 @@ impl Gateway {
             "KV cache"
         );
         let runtime = tokio::runtime::Handle::current();
-        let (engine, thread) = engine::start(trunk, scheduler, dispatcher.clone(), runtime)?;
+        let (engine, thread) = engine::start(trunk, scheduler, options.overlap, dispatcher.clone(), runtime)?;
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
             .expect("the buckets are not empty")

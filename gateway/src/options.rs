@@ -1,5 +1,6 @@
 //! The gateway's settings: flag, environment variable and TOML key come from these fields.
 
+use crate::engine::Overlap;
 use crate::peers::PeerOptions;
 use conclave_model::KvDtypeChoice;
 use std::net::IpAddr;
@@ -49,6 +50,10 @@ pub struct GatewayOptions {
     /// less by `timeout_ms`. Unit: seconds. Range: 1..=86400.
     #[arg(long, env = "CONCLAVE_REQUEST_TIMEOUT_S", default_value_t = 600)]
     pub request_timeout_s: u32,
+    /// Cut steps into micro-batches, so that the trunk works while rows are away at expert nodes: auto (where it was
+    /// measured to pay), off, two or four. Changes no token.
+    #[arg(long, env = "CONCLAVE_OVERLAP", default_value = "auto")]
+    pub overlap: Overlap,
     /// Most tokens of prompt and answer together; default and upper limit: the model's context. Unit: tokens.
     #[arg(long, env = "CONCLAVE_CONTEXT_MAX")]
     pub context_max: Option<u32>,

@@ -11,9 +11,10 @@ mod report;
 
 use crate::model::ModelOptions;
 use crate::process::{check, runtime};
-use crate::whole::{Whole, blocks};
+use crate::whole::{Way, Whole, blocks};
 use anyhow::{Context, bail};
 use baseline::Baseline;
+use conclave_gateway::Overlap;
 use conclave_kernels::limits::Limits;
 use conclave_model::KvDtypeChoice;
 use figure::{Figure, Test};
@@ -21,7 +22,7 @@ use measure::Bench;
 use report::Report;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Read from memory to measure how fast that is; far more than the caches of today's machines.
 const LIMIT_BYTES: usize = 512 << 20;
@@ -53,6 +54,13 @@ pub(crate) struct BenchOptions {
     /// sequences), tg (the same as b1).
     #[arg(long, value_delimiter = ',')]
     test: Vec<Test>,
+    /// Added to each call to the experts, as if they were on another machine so far away. Unit: milliseconds there and
+    /// back. Range: 0..=10000.
+    #[arg(long, default_value_t = 0.0)]
+    away_ms: f32,
+    /// Whether steps are cut so that the trunk works while rows are away: auto, off, two or four.
+    #[arg(long, default_value = "auto")]
+    overlap: Overlap,
     /// Seed of the random tokens.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -68,6 +76,10 @@ pub(crate) struct BenchOptions {
 }
 
 impl BenchOptions {
+    fn way(&self) -> Way {
+        Way { delay: Duration::from_secs_f32(self.away_ms / 1000.0), overlap: self.overlap }
+    }
+
     /// Every problem at once.
     fn validate(&self) -> Vec<String> {
         let mut problems = self.model.validate();
@@ -81,6 +93,9 @@ impl BenchOptions {
         range("steps", self.steps, 65_536);
         range("context", self.context, 1 << 20);
         range("runs", self.runs, 1000);
+        if !(0.0..=10_000.0).contains(&self.away_ms) {
+            problems.push(format!("away_ms is {}; it can be 0 to 10000", self.away_ms));
+        }
         problems
     }
 
@@ -139,8 +154,8 @@ fn measure(options: &BenchOptions, started: Instant) -> anyhow::Result<Report> {
         );
     }
     let kv_blocks = blocks(prompt_max).max(sequences_max * blocks(decode_max)).max(1);
-    let runtime = runtime(1)?;
-    let whole = Whole::load(&options.model, folder, kv_blocks, options.kv_dtype, &runtime)?;
+    let runtime = runtime(2)?;
+    let whole = Whole::load(&options.model, folder, kv_blocks, options.kv_dtype, options.way(), &runtime)?;
     let loaded = started.elapsed().as_secs_f64();
     let mut bench = Bench::new(whole, options.seed, options.context, options.steps, options.runs)?;
     let mut figures = Vec::new();

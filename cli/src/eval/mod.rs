@@ -7,7 +7,7 @@ mod score;
 
 use crate::model::ModelOptions;
 use crate::process::{check, runtime};
-use crate::whole::{Whole, blocks};
+use crate::whole::{Way, Whole, blocks};
 use anyhow::{Context, bail};
 use conclave_expert::Lane;
 use conclave_gateway::text::TextCodec;
@@ -75,8 +75,9 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
         bail!("{} has {} tokens; at least 2 are needed to score one", path.display(), tokens.len());
     }
     let runtime = runtime(1)?;
-    let load =
-        |model: &ModelOptions, kv| Whole::load(model, model.open()?, blocks(options.window), kv, &runtime);
+    let load = |model: &ModelOptions, kv| {
+        Whole::load(model, model.open()?, blocks(options.window), kv, Way::default(), &runtime)
+    };
     let mut whole = load(&options.model, options.kv_dtype)?;
     let reference = |dtype| load(&options.model.all_in(dtype), KvDtypeChoice::Auto);
     let mut reference = options.reference_dtype.map(reference).transpose()?;
@@ -229,7 +230,8 @@ mod tests {
     }
 
     fn load(model: &ModelOptions, runtime: &tokio::runtime::Runtime) -> Whole {
-        Whole::load(model, model.open().unwrap(), blocks(64), KvDtypeChoice::Auto, runtime).unwrap()
+        Whole::load(model, model.open().unwrap(), blocks(64), KvDtypeChoice::Auto, Way::default(), runtime)
+            .unwrap()
     }
 
     #[test]

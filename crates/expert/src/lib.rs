@@ -25,4 +25,9 @@ pub trait ExpertBackend: Send + Sync + 'static {
     /// Computes `batch`: one output row per (expert, row index) in the order of the batch, or an error
     /// and nothing. Dropping the future cancels the call.
     fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_>;
+
+    /// Whether it computes in this process, on the caller's thread.
+    fn is_local(&self) -> bool {
+        false
+    }
 }

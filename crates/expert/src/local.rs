@@ -177,4 +177,8 @@ impl ExpertBackend for LocalExperts {
         // Computes when polled: the caller is the engine's own thread, which has nothing else to do.
         Box::pin(async move { self.run_merged(&[&batch]).pop().expect("one result per call") })
     }
+
+    fn is_local(&self) -> bool {
+        true
+    }
 }

@@ -81,6 +81,11 @@ impl Dispatcher {
         self.homes.read().expect("no panic holds this lock").clone()
     }
 
+    /// Whether some experts are computed elsewhere.
+    pub fn is_away(&self) -> bool {
+        self.homes().backends.values().any(|backend| !backend.is_local())
+    }
+
     /// Runs `rows` `[rows, hidden]` through their experts and combines: `[rows, hidden]`.
     pub async fn run_layer(
         &self,

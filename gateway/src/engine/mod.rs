@@ -4,10 +4,12 @@
 //! reader is gone stops within one step. Does not know text, HTTP or connections.
 
 mod forward;
+mod overlap;
 mod prefix;
 mod step;
 
-pub use forward::{Forward, ForwardError};
+pub use forward::{Forward, ForwardError, Passed};
+pub use overlap::Overlap;
 pub(crate) use prefix::salt;
 
 use crate::dispatch::Dispatcher;
@@ -188,11 +190,12 @@ struct Engine<C: Compute> {
 pub(crate) fn start<C: Compute>(
     trunk: Trunk<C>,
     options: SchedulerOptions,
+    overlap: Overlap,
     dispatcher: Arc<Dispatcher>,
     runtime: tokio::runtime::Handle,
 ) -> Result<(EngineHandle, std::thread::JoinHandle<()>), conclave_model::ComputeError> {
     let (blocks, block_size) = (options.blocks as usize, options.block_size as usize);
-    let forward = Forward::new(trunk, blocks, block_size, dispatcher, runtime)?;
+    let forward = Forward::new(trunk, blocks, block_size, dispatcher, runtime)?.with_overlap(overlap);
     let (inbox, messages) = channel();
     let scheduler = Scheduler::new(options);
     let load = Arc::new(Mutex::new(Load { stats: scheduler.stats(), seconds_per_end: 0.0 }));

@@ -140,13 +140,13 @@ fn failure(plan: &StepPlan, error: ForwardError) -> StepFailure {
     let (code, ended) = match error {
         ForwardError::Compute(_) => (ErrorCode::Internal, plan.slices.iter().map(|slice| slice.id).collect()),
         ForwardError::Route(error) => (ErrorCode::Internal, vec![row_owner(plan, error.row)]),
-        ForwardError::Unavailable { error: DispatchError::NoReplica { experts, .. }, routing } => {
+        ForwardError::Unavailable { error: DispatchError::NoReplica { experts, .. }, routing, first_row } => {
             let needs = |row: &usize| {
                 let chosen = &routing.experts[row * routing.top_k..(row + 1) * routing.top_k];
                 chosen.iter().any(|expert| experts.contains(expert))
             };
             let mut ended: Vec<RequestId> =
-                (0..routing.rows()).filter(needs).map(|row| row_owner(plan, row)).collect();
+                (0..routing.rows()).filter(needs).map(|row| row_owner(plan, first_row + row)).collect();
             ended.dedup();
             (ErrorCode::ExpertUnavailable, ended)
         }
