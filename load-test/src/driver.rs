@@ -230,7 +230,7 @@ pub(crate) async fn run(setup: &Arc<Setup>, level: Level, stop: &CancellationTok
     while let Ok(record) = received.try_recv() {
         records.push(record);
     }
-    records.sort_by(|a: &Record, b: &Record| a.id.cmp(&b.id));
+    records.sort_by_key(|record: &Record| record.id);
     let last = records.iter().map(|record| record.done_s).fold(begin_s, f64::max);
     Done { begin_s, end_s: if by_number { last } else { end_s }, records }
 }

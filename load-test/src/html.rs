@@ -122,10 +122,10 @@ fn over_time(out: &mut String, report: &Report) {
 
     let table =
         seconds.iter().map(|(at, tokens)| format!("<tr><th scope=row>{:.0}<td>{tokens:.0}", at - 0.5));
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<details><summary>Output tokens of each second as a table</summary><table><tr><th scope=col>from second\
-         <th scope=col>tokens{}</table></details>\n",
+         <th scope=col>tokens{}</table></details>",
         table.collect::<String>()
     );
 }
@@ -212,7 +212,7 @@ pub(crate) fn page(report: &Report) -> String {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         format!("<tr><th scope=row>{}</th><td class=text>{}</td></tr>\n", escape(name), escape(&value))
     });
-    let _ = write!(out, "<div class=wide><table>{}</table></div>\n", settings.collect::<String>());
+    let _ = writeln!(out, "<div class=wide><table>{}</table></div>", settings.collect::<String>());
     report.notes.iter().for_each(|note| {
         let _ = write!(out, "<p><strong>Note:</strong> {}</p>", escape(note));
     });
@@ -253,9 +253,9 @@ pub(crate) fn page(report: &Report) -> String {
     let definitions = DEFINITIONS.iter().map(|(name, text)| {
         format!("<tr><th scope=row>{name}</th><td class=text>{}</td></tr>\n", escape(text))
     });
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<h2>Definitions</h2><div class=wide><table>{}</table></div></body></html>\n",
+        "<h2>Definitions</h2><div class=wide><table>{}</table></div></body></html>",
         definitions.collect::<String>()
     );
     out

@@ -95,7 +95,7 @@ pub(crate) fn escape(text: &str) -> String {
 
 fn tick(value: f64) -> String {
     match value {
-        value if value == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         value if value.abs() >= 10.0 || value.fract() == 0.0 => format!("{value:.0}"),
         value => {
             let text = short(value);
