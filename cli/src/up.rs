@@ -8,11 +8,14 @@ use crate::model::ModelOptions;
 use crate::process::{Logging, Stop, check, runtime};
 use anyhow::{Context, bail};
 use conclave_control_rpc::{ClusterToken, CoordinatorClient};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
@@ -56,11 +59,17 @@ pub(crate) struct UpOptions {
     /// Pause before a process that ended is started again. Unit: milliseconds. Range: 0..=600000.
     #[arg(long, env = "CONCLAVE_RESTART_MS", default_value_t = 1_000)]
     restart_ms: u64,
+    /// Keep the running processes in this JSON file: name to pid and role. Written anew whenever one starts or ends,
+    /// removed at the end.
+    #[arg(long, env = "CONCLAVE_PIDS_FILE")]
+    pids_file: Option<PathBuf>,
 }
 
 /// One process to keep running.
 struct Role {
     name: String,
+    /// The subcommand.
+    role: &'static str,
     args: Vec<OsString>,
     log: PathBuf,
 }
@@ -146,6 +155,39 @@ struct Cluster {
     roles: Vec<Role>,
     coordinators: Vec<String>,
     data: PathBuf,
+    pids: Arc<Pids>,
+}
+
+/// What runs now, for programs that watch or hurt the cluster: `conclave load-test --up-pids`.
+struct Pids {
+    /// `None`: nobody asked for it.
+    file: Option<PathBuf>,
+    running: Mutex<BTreeMap<String, Value>>,
+}
+
+impl Pids {
+    /// Notes that `role` runs as `pid`, or with `None` that it does not.
+    fn note(&self, role: &Role, pid: Option<u32>) -> anyhow::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut running = self.running.lock().expect("no one panics with this lock");
+        match pid {
+            Some(pid) => running.insert(role.name.clone(), json!({"pid": pid, "role": role.role})),
+            None => running.remove(&role.name),
+        };
+        // Renamed into place, so that a reader sees the old file or the new one.
+        let fresh = file.with_extension("tmp");
+        let written = std::fs::write(&fresh, format!("{:#}\n", json!(*running)));
+        written
+            .and_then(|()| std::fs::rename(&fresh, file))
+            .with_context(|| format!("pids file {}", file.display()))
+    }
+
+    fn remove(&self) {
+        if let Some(file) = &self.file {
+            // Left behind, it would name processes that are gone.
+            let _ = std::fs::remove_file(file);
+        }
+    }
 }
 
 fn prepare(
@@ -179,7 +221,7 @@ fn prepare(
         ];
         args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
         args.extend(["--data".into(), data.join(&name).into()]);
-        roles.push(Role { log: data.join(format!("{name}.log")), name, args });
+        roles.push(Role { log: data.join(format!("{name}.log")), name, role: "coordinator", args });
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = |processes: u32| {
@@ -198,7 +240,7 @@ fn prepare(
         ];
         args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
         args.extend(model.iter().cloned());
-        roles.push(Role { log: data.join(format!("{name}.log")), name, args });
+        roles.push(Role { log: data.join(format!("{name}.log")), name, role: "expert-node", args });
     }
     let urls: Vec<String> = apis.iter().map(|api| format!("http://{api}")).collect();
     for (id, (api, url)) in (1..).zip(apis.iter().zip(&urls)) {
@@ -215,9 +257,10 @@ fn prepare(
         }
         args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
         args.extend(model.iter().cloned());
-        roles.push(Role { log: data.join(format!("{name}.log")), name, args });
+        roles.push(Role { log: data.join(format!("{name}.log")), name, role: "gateway", args });
     }
-    Ok(Cluster { model: folder.name(), apis, roles, coordinators, data: data.to_owned() })
+    let pids = Arc::new(Pids { file: options.pids_file.clone(), running: Mutex::default() });
+    Ok(Cluster { model: folder.name(), apis, roles, coordinators, data: data.to_owned(), pids })
 }
 
 impl Cluster {
@@ -237,8 +280,9 @@ impl Cluster {
         let (failed, mut failures) = tokio::sync::mpsc::channel(1);
         for role in self.roles {
             let (stop, ready, failed) = (stop.clone(), ready.clone(), failed.clone());
+            let pids = self.pids.clone();
             tracker.spawn(async move {
-                if let Err(error) = keep_running(&role, restart, &stop, &ready).await {
+                if let Err(error) = keep_running(&role, restart, &stop, &ready, &pids).await {
                     // One reason is enough.
                     let _ = failed.try_send(error);
                 }
@@ -264,6 +308,7 @@ impl Cluster {
         stop.cancel();
         say("Stopping");
         tracker.wait().await;
+        self.pids.remove();
         result
     }
 }
@@ -301,6 +346,7 @@ async fn keep_running(
     restart: Duration,
     stop: &CancellationToken,
     ready: &CancellationToken,
+    pids: &Pids,
 ) -> anyhow::Result<()> {
     let mut short_lives = 0;
     loop {
@@ -308,11 +354,13 @@ async fn keep_running(
         let mut child = start(role)?;
         // Waiting for a child closes an input that it still owns, and that would stop it.
         let input = child.stdin.take();
+        pids.note(role, child.id())?;
         say(format!("  {:<16} pid {}", role.name, child.id().unwrap_or_default()));
         let status = tokio::select! {
             status = child.wait() => status?,
             () = stop.cancelled() => return end(&mut child, input, &role.name).await,
         };
+        pids.note(role, None)?;
         if stop.is_cancelled() {
             return Ok(());
         }

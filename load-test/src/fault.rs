@@ -138,7 +138,9 @@ pub(crate) fn costs(
         let touched: Vec<&Record> =
             records.iter().filter(|record| record.done_s >= at && record.sent_s < until_s).collect();
         let stalls = touched.iter().flat_map(|record| {
-            let pairs = record.arrivals_s.windows(2).filter(|pair| pair[1] >= at && pair[0] < until_s);
+            // A gap that lasts over the next event is that one's.
+            let blamed = |pair: &&[f64]| pair[1] >= at && pair[0] < until_s && pair[1] < next;
+            let pairs = record.arrivals_s.windows(2).filter(blamed);
             pairs.map(|pair| pair[1] - pair[0])
         });
         let steps = (((until_s - SMOOTH_S - at) / LOOK_S).floor() + 1.0).max(0.0) as usize;
@@ -250,5 +252,11 @@ mod tests {
         let found = costs(&[stream(0.0)], &[event(10.0), event(13.0)], 0.0, 14.0, 10.0);
         assert_eq!(found.iter().map(|cost| cost.until_s).collect::<Vec<_>>(), [13.0, 14.0]);
         assert!((found[1].baseline_tok_s - 10.0).abs() < 0.5, "taken between the two");
+        let stalls = costs(&[stream(2.0)], &[event(5.0), event(10.0)], 0.0, 30.0, 10.0);
+        assert!(
+            stalls[0].longest_stall_s.unwrap() < 0.11,
+            "the stall that begins just before the second is the second's"
+        );
+        assert!(stalls[1].longest_stall_s.unwrap() > 2.0);
     }
 }
