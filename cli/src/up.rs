@@ -250,7 +250,7 @@ fn prepare(
             ("--port", api.port().to_string()),
             ("--coordinators", coordinators.join(",")),
             ("--threads", threads(options.gateways)),
-            ("--drain-timeout", DRAIN.as_secs().to_string()),
+            ("--drain-timeout-s", DRAIN.as_secs().to_string()),
         ];
         if apis.len() > 1 {
             flags.extend([("--gateways", urls.join(",")), ("--gateway-url", url.clone())]);

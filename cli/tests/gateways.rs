@@ -3,11 +3,10 @@
 
 mod common;
 
-use common::{Api, Event, story};
+use common::{Api, Event, Server, story};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
 use std::ops::Deref;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a slow machine.
@@ -22,33 +21,20 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A running gateway with all experts; killed when dropped.
-struct Gateway {
-    child: Child,
-    api: Api,
-}
+/// A running gateway with all experts.
+struct Gateway(Server);
 
 impl Deref for Gateway {
     type Target = Api;
 
     fn deref(&self) -> &Api {
-        &self.api
+        &self.0
     }
 }
 
 impl Gateway {
     fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
-            .args(["--log", "warn", "serve", "--threads", "1"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        let address = address.expect("the first line names the URL").to_owned();
-        Self { api: Api { address }, child }
+        Self(Server::start(&[&["--threads", "1"], args].concat()))
     }
 
     fn alone() -> Self {
@@ -56,7 +42,7 @@ impl Gateway {
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.0.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
@@ -65,13 +51,6 @@ impl Gateway {
         let events: Vec<Event> = events.collect();
         assert_eq!(status, 200, "{head} {events:?}");
         events
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -197,19 +176,19 @@ fn a_gateway_that_is_told_to_stop_ends_its_streams_and_takes_no_more() {
     assert!(status == 503 && head.contains("retry-after:") && answer.contains("unavailable"), "{answer}");
     had.extend(events);
     assert_eq!(nameless(&had, 16), nameless(&whole, 16), "the stream ends whole");
-    assert!(gateway.child.wait().unwrap().success());
+    assert!(gateway.0.child.wait().unwrap().success());
 }
 
 #[test]
 fn what_outlasts_the_drain_timeout_ends_typed_and_goes_on_elsewhere() {
-    let mut leaving = Gateway::start(&["--port", "0", "--drain-timeout", "0"]);
+    let mut leaving = Gateway::start(&["--port", "0", "--drain-timeout-s", "0"]);
     let other = Gateway::alone();
     let body = endless(4);
     let (_, _, mut events) = leaving.events(CHAT, None, &body);
     let mut had: Vec<Event> = events.by_ref().take(3).collect();
     leaving.signal("TERM");
     had.extend(events);
-    assert!(leaving.child.wait().unwrap().success());
+    assert!(leaving.0.child.wait().unwrap().success());
     let error = had.pop().unwrap();
     assert_eq!((error.data["error"]["code"].as_str(), error.id.as_str()), (Some("unavailable"), ""));
     let rest = other.whole(CHAT, Some(&had.last().unwrap().id), &body);
@@ -267,7 +246,7 @@ fn a_request_survives_the_gateway_that_answers_it() {
     assert_eq!(status, 200);
     let mut had: Vec<Event> = events.by_ref().take(40).collect();
     far.signal("KILL");
-    far.child.wait().unwrap();
+    far.0.child.wait().unwrap();
     had.extend(events);
     assert_eq!(nameless(&had, 16), golden, "with the answering gateway killed in the middle");
     let mut names: Vec<&Value> =
@@ -298,11 +277,11 @@ fn a_gateway_that_drains_is_sent_nothing_new() {
 #[test]
 fn gateways_that_do_not_fit_together_are_refused_by_name() {
     let output = Command::new(env!("CARGO_BIN_EXE_conclave"))
-        .args(["serve", "--gateways", "http://a:1,b:2", "--drain-timeout", "9999"])
+        .args(["serve", "--gateways", "http://a:1,b:2", "--drain-timeout-s", "9999"])
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    for part in ["gateway_url is not", "gateways has `b:2`", "drain_timeout is 9999"] {
+    for part in ["gateway_url is not", "gateways has `b:2`", "drain_timeout_s is 9999"] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }

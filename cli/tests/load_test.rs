@@ -1,55 +1,38 @@
 //! `conclave load-test` against `conclave serve`, both as a user runs them. No times are judged: another process
 //! may have the cores.
 
+mod common;
+
+use common::Server;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
-/// A running server; killed when dropped.
-struct Server {
-    child: Child,
-    url: String,
+const KEY: &str = "correct-horse";
+
+/// A server that asks for the key.
+fn server() -> Server {
+    Server::start(&["--port", "0", "--api-key", KEY])
 }
 
-impl Server {
-    fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
-            .args(["serve", "--port", "0", "--log", "warn", "--api-key", "correct-horse"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        Self { child, url: format!("http://{}", address.expect("the first line names the URL")) }
-    }
-
-    fn test(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_conclave"))
-            .args(["load-test", "--url", &self.url, "--api-key", "correct-horse"])
-            .args(args)
-            .output()
-            .unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn test(server: &Server, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_conclave"))
+        .args(["load-test", "--url", &format!("http://{}", server.address), "--api-key", KEY])
+        .args(args)
+        .output()
+        .unwrap()
 }
 
 #[test]
 fn two_users_get_whole_answers_and_every_figure_is_there() {
-    let server = Server::start();
+    let server = server();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("before.json");
     let file = file.to_str().unwrap();
     let shape =
         ["--users", "2", "--duration", "1s", "--prompt-tokens", "32", "--max-tokens", "8", "--ignore-eos"];
     let output =
-        server.test(&[&shape[..], &["--slo", "ttft=1m", "--slo-share", "99", "--json", file]].concat());
+        test(&server, &[&shape[..], &["--slo", "ttft=1m", "--slo-share", "99", "--json", file]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     for line in ["ttft (ms)", "itl (ms)", "tpot (ms)", "e2e (ms)", "goodput", "generator"] {
@@ -64,7 +47,7 @@ fn two_users_get_whole_answers_and_every_figure_is_there() {
     assert!(!report.to_string().contains("correct-horse") && !text.contains("correct-horse"));
 
     // The same test again compares; how it compares is the machine's business.
-    let output = server.test(&[&shape[..], &["--baseline", file, "--noise", "100%"]].concat());
+    let output = test(&server, &[&shape[..], &["--baseline", file, "--noise", "100%"]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && text.contains("now/before"), "{text}");
 }

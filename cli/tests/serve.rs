@@ -2,54 +2,21 @@
 
 mod common;
 
-use common::{Api, story};
+use common::{Server, story};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::ops::Deref;
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A running server; killed when dropped.
-struct Server {
-    child: Child,
-    api: Api,
-}
-
-impl Server {
-    fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
-            .args(["serve", "--port", "0", "--log", "warn"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        let address = address.expect("the first line names the URL").to_owned();
-        Self { api: Api { address }, child }
-    }
-}
-
-impl Deref for Server {
-    type Target = Api;
-
-    fn deref(&self) -> &Api {
-        &self.api
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A server on a port that the system chooses.
+fn serve(args: &[&str]) -> Server {
+    Server::start(&[&["--port", "0"], args].concat())
 }
 
 #[test]
 fn a_request_gets_the_same_text_alone_and_among_sixteen() {
-    let server = Server::start(&[]);
+    let server = serve(&[]);
     let subjects = [
         "a dog",
         "a cat and a boat",
@@ -68,13 +35,13 @@ fn a_request_gets_the_same_text_alone_and_among_sixteen() {
         calls.into_iter().map(|call| call.join().unwrap()).collect()
     });
     assert_eq!(alone, together);
-    let odd = Server::start(&["--threads", "1", "--step-tokens-max", "7", "--kv-block-size", "5"]);
+    let odd = serve(&["--threads", "1", "--step-tokens-max", "7", "--kv-block-size", "5"]);
     assert_eq!(odd.text(&requests[1]), alone[1], "chunks, blocks and threads must not change the text");
 }
 
 #[test]
 fn bad_requests_get_openai_errors_before_any_work() {
-    let server = Server::start(&["--body-bytes-max", "100000"]);
+    let server = serve(&["--body-bytes-max", "100000"]);
     let chat = "/v1/chat/completions";
     let message = r#""messages":[{"role":"user","content":"hi"}]"#;
     let long = json!({"prompt": "dog ".repeat(2000)}).to_string();
@@ -119,7 +86,7 @@ fn bad_requests_get_openai_errors_before_any_work() {
 
 #[test]
 fn a_client_that_leaves_frees_its_work_at_once() {
-    let server = Server::start(&[]);
+    let server = serve(&[]);
     let total = server.metric("conclave_kv_blocks");
     let mut body = story("a dog", 1, 0.0);
     body["stream"] = json!(true);
@@ -148,7 +115,7 @@ fn a_client_that_leaves_frees_its_work_at_once() {
 
 #[test]
 fn a_full_queue_answers_429_and_admitted_requests_still_end() {
-    let server = Server::start(&["--sequences-max", "1", "--queue-max", "1"]);
+    let server = serve(&["--sequences-max", "1", "--queue-max", "1"]);
     let mut body = story("a dog", 1, 0.0);
     body["ignore_eos"] = json!(true);
     body["max_tokens"] = json!(200);
@@ -166,7 +133,7 @@ fn a_full_queue_answers_429_and_admitted_requests_still_end() {
 fn cutting_steps_into_micro_batches_changes_no_text() {
     let requests: Vec<Value> = (0..8).map(|i| story("a dragon and a bee", i, 0.9)).collect();
     let texts = |overlap: &str| -> Vec<String> {
-        let server = Server::start(&["--overlap", overlap]);
+        let server = serve(&["--overlap", overlap]);
         std::thread::scope(|scope| {
             let calls: Vec<_> = requests.iter().map(|request| scope.spawn(|| server.text(request))).collect();
             calls.into_iter().map(|call| call.join().unwrap()).collect()
@@ -201,9 +168,9 @@ fn text_and_cached(server: &Server, key: Option<&str>, body: &Value) -> (String,
 
 #[test]
 fn a_cached_prefix_changes_no_text_and_is_not_shared_between_keys() {
-    let plain = Server::start(&["--prefix-cache", "false"]);
+    let plain = serve(&["--prefix-cache", "false"]);
     let keys = ["first-key-1", "second-key-2"];
-    let server = Server::start(&["--api-key", &keys.join(",")]);
+    let server = serve(&["--api-key", &keys.join(",")]);
     let requests = [long_story("the dog"), long_story("the ball"), long_story("the dog")];
     let without: Vec<_> = requests.iter().map(|body| text_and_cached(&plain, None, body)).collect();
     let with: Vec<_> = requests.iter().map(|body| text_and_cached(&server, Some(keys[0]), body)).collect();
@@ -221,7 +188,7 @@ fn a_cached_prefix_changes_no_text_and_is_not_shared_between_keys() {
 
 #[test]
 fn several_answers_to_one_prompt_compute_it_once() {
-    let server = Server::start(&[]);
+    let server = serve(&[]);
     let mut body = long_story("the tree");
     body["n"] = json!(4);
     let (status, answer) = server.post("/v1/chat/completions", &body.to_string());
@@ -236,7 +203,7 @@ fn several_answers_to_one_prompt_compute_it_once() {
 
 #[test]
 fn a_request_ends_by_its_deadline() {
-    let server = Server::start(&[]);
+    let server = serve(&[]);
     let mut body = story("a dog", 1, 0.0);
     body["ignore_eos"] = json!(true);
     body["max_tokens"] = json!(900);
@@ -251,7 +218,7 @@ fn a_request_ends_by_its_deadline() {
 
 #[test]
 fn with_a_key_every_route_but_the_probes_asks_for_it() {
-    let server = Server::start(&["--api-key", "correct-horse"]);
+    let server = serve(&["--api-key", "correct-horse"]);
     assert_eq!(server.get("/health").0, 200);
     assert_eq!(server.get("/ready").0, 200);
     assert_eq!(server.get("/metrics").0, 401);

@@ -162,7 +162,7 @@ impl Gateway {
             entropy: RandomState::new(),
         });
         let router = api::router(state, options.body_bytes_max);
-        let drain = Duration::from_secs(options.drain_timeout.into());
+        let drain = Duration::from_secs(options.drain_timeout_s.into());
         Ok(Self { listener, router, engine, thread, dispatcher, ready, work, drain })
     }
 

@@ -63,7 +63,7 @@ pub struct GatewayOptions {
     /// How long running answers may go on once the gateway is told to stop (SIGTERM, Ctrl-C). Unit: seconds.
     /// Range: 0..=3600.
     #[arg(long, env = "CONCLAVE_DRAIN_TIMEOUT", default_value_t = 30)]
-    pub drain_timeout: u32,
+    pub drain_timeout_s: u32,
     #[command(flatten)]
     /// The other gateways.
     pub peers: PeerOptions,
@@ -86,7 +86,7 @@ impl GatewayOptions {
         range("context_max", self.context_max.unwrap_or(2).into(), 2, u32::MAX.into());
         range("request_timeout_s", self.request_timeout_s.into(), 1, 86_400);
         range("body_bytes_max", self.body_bytes_max as u64, 1024, 64 << 20);
-        range("drain_timeout", self.drain_timeout.into(), 0, 3600);
+        range("drain_timeout_s", self.drain_timeout_s.into(), 0, 3600);
         problems.extend(self.peers.validate());
         if !self.host.is_loopback() && self.api_keys.is_empty() {
             problems.push(format!(

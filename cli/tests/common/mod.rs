@@ -4,7 +4,47 @@
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::ops::Deref;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+/// A running `conclave serve`; killed when dropped.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    api: Api,
+}
+
+impl Server {
+    /// With `--port` and whatever else in `args`.
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
+            .args(["--log", "warn", "serve"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = address.expect("the first line names the URL").to_owned();
+        Self { api: Api { address }, child }
+    }
+}
+
+impl Deref for Server {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 /// The API at an address.
 pub(crate) struct Api {

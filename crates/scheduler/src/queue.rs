@@ -7,7 +7,7 @@
 
 use crate::scheduler::Sequence;
 use conclave_types::RequestId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Whose request it is: requests of one tenant share what the tenant gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,8 +38,7 @@ impl Queue {
 
     /// Takes a new sequence.
     pub(crate) fn arrive(&mut self, sequence: Sequence) {
-        let present = self.tenants.values().filter(|tenant| tenant.sequences > 0);
-        let least = present.map(|tenant| tenant.service).min();
+        let least = self.least_service();
         let tenant = self.tenants.entry(sequence.tenant).or_default();
         if tenant.sequences == 0 {
             tenant.service = tenant.service.max(least.unwrap_or(0));
@@ -53,15 +52,19 @@ impl Queue {
         self.waiting.push(sequence);
     }
 
-    /// Indices of the waiting, the next first.
-    pub(crate) fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.waiting.len()).collect();
-        order.sort_by_key(|at| {
+    /// Who of the waiting is next, those of `passed` aside.
+    pub(crate) fn next(&self, passed: &HashSet<RequestId>) -> Option<usize> {
+        let waiting = (0..self.waiting.len()).filter(|at| !passed.contains(&self.waiting[*at].id));
+        waiting.min_by_key(|at| {
             let sequence = &self.waiting[*at];
             let service = self.tenants[&sequence.tenant].service;
             (sequence.priority, !sequence.was_admitted, service, sequence.arrival)
-        });
-        order
+        })
+    }
+
+    /// The least service of the tenants that are there.
+    fn least_service(&self) -> Option<u64> {
+        self.tenants.values().filter(|tenant| tenant.sequences > 0).map(|tenant| tenant.service).min()
     }
 
     pub(crate) fn get(&self, at: usize) -> &Sequence {
@@ -88,8 +91,7 @@ impl Queue {
         // A tenant below everybody's service would begin at theirs anyway.
         let service = entry.service;
         let idle = entry.sequences == 0;
-        let least = self.tenants.values().filter(|tenant| tenant.sequences > 0).map(|t| t.service).min();
-        if idle && least.is_none_or(|least| service <= least) {
+        if idle && self.least_service().is_none_or(|least| service <= least) {
             self.tenants.remove(&tenant);
         }
     }
@@ -102,7 +104,7 @@ impl Queue {
         }
     }
 
-    /// The ids of the waiting whose deadline has come.
+    /// All who wait.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Sequence> {
         self.waiting.iter()
     }

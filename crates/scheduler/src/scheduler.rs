@@ -313,9 +313,7 @@ impl Scheduler {
         // Who waits for a prefix, and so does not hold up those behind.
         let mut passed: HashSet<RequestId> = HashSet::new();
         while draft.budget > 0 {
-            let order = self.queue.order();
-            let next = order.into_iter().find(|at| !passed.contains(&self.queue.get(*at).id));
-            let Some(at) = next else { return };
+            let Some(at) = self.queue.next(&passed) else { return };
             match self.try_admit(at, &mut coming, draft) {
                 Admission::Admitted => {}
                 Admission::WaitsForPrefix => {

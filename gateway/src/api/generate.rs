@@ -58,15 +58,12 @@ fn usage(prompt: u32, cached: u32, completion: u32) -> Value {
 /// Runs `job` and answers in the shape of the endpoint.
 pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -> Result<Response, ApiError> {
     if let Some(name) = job.common.model.as_deref().filter(|name| *name != state.model) {
-        return Err(ApiError {
-            code: ErrorCode::ModelNotFound,
-            message: format!(
-                "model_not_found: the model `{name}` is not served here; this server has `{}`",
-                state.model
-            ),
-            param: Some("model".to_owned()),
-            retry_after: None,
-        });
+        let why = format!(
+            "model_not_found: the model `{name}` is not served here; this server has `{}`",
+            state.model
+        );
+        let error = ApiError::new(ErrorCode::ModelNotFound, why);
+        return Err(ApiError { param: Some("model".to_owned()), ..error });
     }
     let prompt_tokens = job.prompt.len() as u32;
     if prompt_tokens >= state.context_max {
@@ -137,7 +134,7 @@ async fn whole(
     prompt_tokens: u32,
 ) -> Result<Response, ApiError> {
     let mut choices = Vec::new();
-    let (mut completion_tokens, mut cached_tokens) = (0, 0);
+    let mut completion_tokens = 0;
     for (index, answer) in answers.iter_mut().enumerate() {
         let (mut text, mut tokens, mut finish) = (String::new(), Vec::new(), "length");
         while let Some(piece) = answer.next().await {
@@ -147,12 +144,10 @@ async fn whole(
             finish = piece.finish.unwrap_or(finish);
         }
         completion_tokens += answer.tokens;
-        // The prompt counts once, and so does what was cached of it before its first choice.
-        if index == 0 {
-            cached_tokens = answer.cached_tokens;
-        }
         choices.push(shape.choice(index as u32, &text, &tokens, finish));
     }
+    // The prompt counts once, and so does what was cached of it before its first choice.
+    let cached_tokens = answers[0].cached_tokens;
     let body = json!({
         "id": shape.id(name),
         "object": shape.objects().0,

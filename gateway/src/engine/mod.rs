@@ -224,6 +224,8 @@ impl<C: Compute> Engine<C> {
             // Idle: sleep until something arrives. Busy: take what is there and go on.
             let idle = self.running.is_empty();
             let first = if idle {
+                // The pace is that of a busy engine.
+                self.last_end = None;
                 match messages.recv_timeout(Duration::from_secs(3600)) {
                     Ok(message) => Some(message),
                     Err(RecvTimeoutError::Timeout) => continue,

@@ -181,6 +181,19 @@ impl Peer {
         }
     }
 
+    /// A connection of its own, which ends with the handle.
+    async fn connect(&self) -> Result<(http1::SendRequest<Body>, AbortOnDropHandle<()>), PeerError> {
+        let stream = TcpStream::connect(&self.authority).await?;
+        // Small chunks of a stream must not wait for more.
+        let _ = stream.set_nodelay(true);
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(async move {
+            // Whoever waits for the answer gets the same error.
+            let _ = connection.await;
+        });
+        Ok((sender, AbortOnDropHandle::new(connection)))
+    }
+
     /// Sends `request`; the answer's head.
     pub(crate) async fn call(self: &Arc<Self>, request: Request<Body>) -> Result<PeerAnswer, PeerError> {
         let counted = {
@@ -189,18 +202,11 @@ impl Peer {
             load.ours += 1;
             Counted(self.clone())
         };
-        let connect = tokio::time::timeout(PATIENCE, TcpStream::connect(&self.authority)).await;
-        let stream =
-            connect.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).inspect_err(|error| {
-                self.set(Health::Down, &error.to_string());
-            })?;
-        // Small chunks of a stream must not wait for more.
-        let _ = stream.set_nodelay(true);
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-            // Whoever waits for the answer gets the same error.
-            let _ = connection.await;
-        }));
+        let connected = tokio::time::timeout(PATIENCE, self.connect()).await;
+        let late = || Err(PeerError::Connect(std::io::ErrorKind::TimedOut.into()));
+        let (mut sender, connection) = connected.unwrap_or_else(|_| late()).inspect_err(|error| {
+            self.set(Health::Down, &error.to_string());
+        })?;
         let mut health = self.health.subscribe();
         // A probe is sent to a peer that is down; every other call ends when it goes down.
         let alive = *health.borrow_and_update() != Health::Down;
@@ -238,12 +244,7 @@ impl Peer {
     }
 
     async fn ask(&self) -> Result<(StatusCode, Value), PeerError> {
-        let stream = TcpStream::connect(&self.authority).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let _connection = AbortOnDropHandle::new(tokio::spawn(async move {
-            // Whoever waits for the answer gets the same error.
-            let _ = connection.await;
-        }));
+        let (mut sender, _connection) = self.connect().await?;
         let request = Request::get("/ready").header("host", &self.authority).body(Body::empty());
         let request = request.expect("an authority is a header value");
         let (head, body) = sender.send_request(request).await?.into_parts();
