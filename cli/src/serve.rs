@@ -4,6 +4,7 @@ use crate::announce::announce;
 use crate::model::ModelOptions;
 use crate::process::{Stop, check, runtime};
 use crate::whole::{Parts, homes};
+use conclave_expert::LocalExperts;
 use conclave_gateway::{Gateway, GatewayOptions};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,7 +27,8 @@ pub(crate) fn run(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
 async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
     let started = Instant::now();
     let folder = options.model.open()?;
-    let Parts { manifest, pool, experts } = Parts::load(&options.model, &folder)?;
+    let Parts { manifest, pool } = Parts::of(&options.model, &folder)?;
+    let experts = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
     let (held, bytes) = (experts.held().len(), experts.bytes());
     let homes = homes(&folder, Arc::new(experts));
     let gateway = Gateway::start(&options.gateway, &folder, &manifest, pool, homes).await?;

@@ -155,6 +155,8 @@ struct Cluster {
     roles: Vec<Role>,
     coordinators: Vec<String>,
     data: PathBuf,
+    /// Folder of the nodes' sockets.
+    sockets: PathBuf,
     pids: Arc<Pids>,
 }
 
@@ -229,6 +231,8 @@ fn prepare(
         threads.max(1).to_string()
     };
     let model = options.model.flags(&folder, &manifest_file);
+    // Not in the data folder: its path may be longer than a socket's can be.
+    let sockets = std::env::temp_dir().join(format!("conclave-{}", std::process::id()));
     for id in 1..=options.nodes {
         let name = format!("node-{id}");
         let mut args = common("expert-node");
@@ -237,6 +241,7 @@ fn prepare(
             ("--coordinators", coordinators.join(",")),
             // While the nodes compute, the gateway waits.
             ("--threads", threads(options.nodes)),
+            ("--socket-dir", sockets.display().to_string()),
         ];
         args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
         args.extend(model.iter().cloned());
@@ -251,6 +256,7 @@ fn prepare(
             ("--coordinators", coordinators.join(",")),
             ("--threads", threads(options.gateways)),
             ("--drain-timeout-s", DRAIN.as_secs().to_string()),
+            ("--socket-dir", sockets.display().to_string()),
         ];
         if apis.len() > 1 {
             flags.extend([("--gateways", urls.join(",")), ("--gateway-url", url.clone())]);
@@ -260,7 +266,7 @@ fn prepare(
         roles.push(Role { log: data.join(format!("{name}.log")), name, role: "gateway", args });
     }
     let pids = Arc::new(Pids { file: options.pids_file.clone(), running: Mutex::default() });
-    Ok(Cluster { model: folder.name(), apis, roles, coordinators, data: data.to_owned(), pids })
+    Ok(Cluster { model: folder.name(), apis, roles, coordinators, data: data.to_owned(), sockets, pids })
 }
 
 impl Cluster {
@@ -275,12 +281,17 @@ impl Cluster {
             if gateways == 1 { "" } else { "s" },
         ));
         say(format!("  logs and data in {}", self.data.display()));
-        let tracker = TaskTracker::new();
+        // Gateways stop first: what they still answer needs the nodes.
+        let (front, rest) = (TaskTracker::new(), TaskTracker::new());
+        let stop_rest = CancellationToken::new();
         let ready = CancellationToken::new();
         let (failed, mut failures) = tokio::sync::mpsc::channel(1);
         for role in self.roles {
-            let (stop, ready, failed) = (stop.clone(), ready.clone(), failed.clone());
-            let pids = self.pids.clone();
+            let (tracker, stop) = match role.role {
+                "gateway" => (&front, stop.clone()),
+                _ => (&rest, stop_rest.clone()),
+            };
+            let (ready, failed, pids) = (ready.clone(), failed.clone(), self.pids.clone());
             tracker.spawn(async move {
                 if let Err(error) = keep_running(&role, restart, &stop, &ready, &pids).await {
                     // One reason is enough.
@@ -288,7 +299,8 @@ impl Cluster {
                 }
             });
         }
-        tracker.close();
+        front.close();
+        rest.close();
         let result = tokio::select! {
             result = until_ready(&self.apis, &self.coordinators) => result,
             () = stop.cancelled() => Ok(()),
@@ -307,8 +319,12 @@ impl Cluster {
         }
         stop.cancel();
         say("Stopping");
-        tracker.wait().await;
+        front.wait().await;
+        stop_rest.cancel();
+        rest.wait().await;
         self.pids.remove();
+        // A killed node left its own behind.
+        let _ = std::fs::remove_dir_all(&self.sockets);
         result
     }
 }
@@ -388,8 +404,9 @@ fn start(role: &Role) -> anyhow::Result<Child> {
         // Settings meant for `up` must not reach its children.
         .env_clear()
         .envs(std::env::vars_os().filter(|(key, _)| !key.to_string_lossy().starts_with("CONCLAVE_")))
-        // Its end tells the child to stop.
+        // Its end tells the child to stop. Ctrl-C must not: it would reach all children at once.
         .stdin(Stdio::piped())
+        .process_group(0)
         .stdout(log.try_clone()?)
         .stderr(log)
         .kill_on_drop(true)

@@ -4,15 +4,20 @@
 
 use crate::model::ModelOptions;
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts};
+use conclave_expert_node::ExpertServer;
+use conclave_expert_rpc::{ClusterToken, GrpcExperts};
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
 use conclave_gateway::{Forward, Overlap};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{CpuCompute, KvDtypeChoice, Manifest, ModelFolder, Trunk, WeightDtype, WeightDtypes};
-use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
+use conclave_types::{ModelDigest, NodeId, PlacementEpoch, PlacementMap};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Positions of one KV block, as in `serve`.
 pub(crate) const BLOCK_SIZE: usize = 16;
@@ -22,21 +27,17 @@ pub(crate) fn blocks(positions: usize) -> usize {
     positions.div_ceil(BLOCK_SIZE)
 }
 
-/// What every process that runs a whole model loads first. The trunk is verified, and left to who runs it.
+/// What every process that runs a whole model needs first. The trunk is verified, and left to who runs it.
 pub(crate) struct Parts {
     pub(crate) manifest: Manifest,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) experts: LocalExperts,
 }
 
 impl Parts {
-    /// Loads all experts of `folder`.
-    pub(crate) fn load(options: &ModelOptions, folder: &ModelFolder) -> anyhow::Result<Self> {
-        let pool = options.pool();
+    pub(crate) fn of(options: &ModelOptions, folder: &ModelFolder) -> anyhow::Result<Self> {
         let manifest = options.manifest(folder)?;
         options.verify_trunk(folder, &manifest)?;
-        let experts = LocalExperts::load(folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
-        Ok(Self { manifest, pool, experts })
+        Ok(Self { manifest, pool: options.pool() })
     }
 }
 
@@ -56,6 +57,11 @@ pub(crate) struct Way {
     /// Added to each call, as a link to another machine would: half before, half after computing.
     pub(crate) delay: Duration,
     pub(crate) overlap: Overlap,
+    /// Nodes on sockets of this machine that have the experts, every expert at two of them if there are two;
+    /// 0: they are computed on the engine's own thread.
+    pub(crate) nodes: u32,
+    /// Over TCP, as between machines, in place of Unix sockets.
+    pub(crate) tcp: bool,
 }
 
 /// A loaded model.
@@ -64,7 +70,9 @@ pub(crate) struct Whole {
     pub(crate) folder: ModelFolder,
     pub(crate) digest: ModelDigest,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) experts: Arc<Counted>,
+    pub(crate) asked: Arc<Asking>,
+    /// Bytes of one expert's weights as they lie in memory.
+    pub(crate) expert_bytes: f64,
     /// What keys and values are stored in.
     pub(crate) kv: KvDtype,
 }
@@ -79,21 +87,36 @@ impl Whole {
         way: Way,
         runtime: &tokio::runtime::Runtime,
     ) -> anyhow::Result<Self> {
-        let Parts { manifest, pool, experts } = Parts::load(options, &folder)?;
+        let Parts { manifest, pool } = Parts::of(options, &folder)?;
         let digest = manifest.model_digest(&folder);
-        let experts = Arc::new(Counted {
-            experts,
-            delay: way.delay,
-            asked: AtomicU64::new(0),
-            rows: AtomicU64::new(0),
-        });
+        let asked = Arc::new(Asking::default());
+        let counted = |inner: Arc<dyn ExpertBackend>| -> Arc<dyn ExpertBackend> {
+            Arc::new(Counted { inner, delay: way.delay, asked: asked.clone() })
+        };
+        let per_expert = |experts: &LocalExperts| experts.bytes().0 as f64 / experts.held().len().max(1) as f64;
+        let (homes, expert_bytes) = if way.nodes == 0 {
+            let experts = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
+            let bytes = per_expert(&experts);
+            (homes(&folder, counted(Arc::new(experts))), bytes)
+        } else {
+            let map = nodes::placement(&folder, way.nodes);
+            let mut backends = BTreeMap::new();
+            let mut bytes = 0.0;
+            for node in map.nodes() {
+                let keys = map.iter().filter(|(_, homes)| homes.contains(&node)).map(|(key, _)| key);
+                let experts = Arc::new(LocalExperts::load(&folder, &manifest, keys, options.pool())?);
+                bytes = per_expert(&experts);
+                let client = nodes::start(experts, way.tcp, runtime)?;
+                backends.insert(node, counted(client));
+            }
+            (Homes { epoch: PlacementEpoch(1), map, backends }, bytes)
+        };
         let kv = kv.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv), &folder)?;
-        let homes = homes(&folder, experts.clone());
         let dispatcher = Arc::new(Dispatcher::new(digest, folder.dtype.into(), homes));
         let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, runtime.handle().clone())?;
         let forward = forward.with_overlap(way.overlap);
-        Ok(Self { forward, folder, digest, pool, experts, kv })
+        Ok(Self { forward, folder, digest, pool, asked, expert_bytes, kv })
     }
 
     /// What is computed with, such as `bf16` or `bf16, experts q4, trunk q8, kv q8`.
@@ -112,15 +135,14 @@ impl Whole {
     }
 }
 
-/// The experts of this process, and how much was asked of them.
-pub(crate) struct Counted {
-    experts: LocalExperts,
-    delay: Duration,
-    asked: AtomicU64,
+/// Counts what is asked of all experts.
+#[derive(Default)]
+pub(crate) struct Asking {
+    experts: AtomicU64,
     rows: AtomicU64,
 }
 
-/// What was asked of the experts since the last [`Counted::take`].
+/// What was asked of the experts since the last [`Asking::take`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// Experts, each counted once for each call.
@@ -129,35 +151,97 @@ pub(crate) struct Asked {
     pub(crate) rows: u64,
 }
 
-impl Counted {
+impl Asking {
     /// The counts so far; they begin again at zero.
     pub(crate) fn take(&self) -> Asked {
         let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
-        Asked { experts: take(&self.asked), rows: take(&self.rows) }
+        Asked { experts: take(&self.experts), rows: take(&self.rows) }
     }
+}
 
-    /// Bytes of one expert's weights as they lie in memory.
-    pub(crate) fn expert_bytes(&self) -> f64 {
-        self.experts.bytes().0 as f64 / self.experts.held().len().max(1) as f64
-    }
+/// Experts whose calls are counted, and delayed if so asked.
+struct Counted {
+    inner: Arc<dyn ExpertBackend>,
+    delay: Duration,
+    asked: Arc<Asking>,
 }
 
 impl ExpertBackend for Counted {
     fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_> {
-        self.asked.fetch_add(batch.experts.len() as u64, Ordering::Relaxed);
-        self.rows.fetch_add(batch.output_rows() as u64, Ordering::Relaxed);
+        self.asked.experts.fetch_add(batch.experts.len() as u64, Ordering::Relaxed);
+        self.asked.rows.fetch_add(batch.output_rows() as u64, Ordering::Relaxed);
         if self.delay.is_zero() {
-            return self.experts.run(batch);
+            return self.inner.run(batch);
         }
         Box::pin(async move {
             tokio::time::sleep(self.delay / 2).await;
-            let output = self.experts.run(batch).await;
+            let output = self.inner.run(batch).await;
             tokio::time::sleep(self.delay / 2).await;
             output
         })
     }
 
     fn is_local(&self) -> bool {
-        self.delay.is_zero()
+        self.delay.is_zero() && self.inner.is_local()
+    }
+}
+
+/// Expert nodes within this process: sockets, queues and threads are those of `conclave expert-node`.
+mod nodes {
+    use super::*;
+
+    const CALLS_MAX: usize = 256;
+
+    /// Where this process's nodes have their sockets.
+    fn folder() -> PathBuf {
+        std::env::temp_dir().join(format!("conclave-bench-{}", std::process::id()))
+    }
+
+    /// Every expert at two neighbours of `nodes` nodes, or at the only one.
+    pub(super) fn placement(folder: &ModelFolder, nodes: u32) -> PlacementMap {
+        let homes = |expert: u32| {
+            let mut homes: Vec<NodeId> =
+                [expert, expert + 1].map(|at| NodeId(u64::from(at % nodes))).to_vec();
+            homes.sort_unstable();
+            homes.dedup();
+            homes
+        };
+        folder.spec.expert_keys().map(|key| (key, homes(key.expert.0))).collect()
+    }
+
+    /// Starts a node with `experts` on threads of its own, which end with the process; a connected client of it.
+    pub(super) fn start(
+        experts: Arc<LocalExperts>,
+        tcp: bool,
+        runtime: &tokio::runtime::Runtime,
+    ) -> anyhow::Result<Arc<dyn ExpertBackend>> {
+        let (tell, told) = std::sync::mpsc::channel();
+        let serve = move || -> anyhow::Result<()> {
+            crate::process::runtime(2)?.block_on(async {
+                let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+                let mut server =
+                    ExpertServer::bind(listen, experts, CALLS_MAX, ClusterToken::default()).await?;
+                if !tcp {
+                    let address = server.address().to_string();
+                    server = server.with_socket(&folder(), &address)?;
+                }
+                // The other side waits for it.
+                let _ = tell.send(server.address());
+                Ok(server.run(CancellationToken::new()).await?)
+            })
+        };
+        let thread = std::thread::Builder::new().name("node".to_owned()).spawn(serve)?;
+        let Ok(address) = told.recv() else {
+            thread.join().expect("a node that cannot start says why")?;
+            anyhow::bail!("the node ended before it listened");
+        };
+        let client = runtime.block_on(async {
+            let sockets = (!tcp).then(folder);
+            let client =
+                GrpcExperts::new(&address.to_string(), sockets.as_deref(), &ClusterToken::default())?;
+            client.connected().await;
+            anyhow::Ok(client)
+        })?;
+        Ok(Arc::new(client))
     }
 }

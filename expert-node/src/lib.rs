@@ -6,27 +6,23 @@
 mod membership;
 mod options;
 mod queue;
+mod server;
 
 pub use options::NodeOptions;
+pub use server::ExpertServer;
 
 use conclave_control::ModelFacts;
 use conclave_control::command::RegisterNode;
 use conclave_control_rpc::{ClusterToken, CoordinatorClient};
 use conclave_expert::LocalExperts;
-use conclave_expert_rpc::ExpertService;
 use conclave_kernels::Pool;
 use conclave_model::{Manifest, ModelError, ModelFolder, NumericDtype};
 use conclave_types::Bytes;
 use membership::Membership;
-use queue::QueuedExperts;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-
-/// How long waiting calls may take to be answered after a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(2);
 
 /// Why an expert node cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +32,14 @@ pub enum NodeError {
     Listen {
         /// The address.
         address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The Unix socket cannot be listened on.
+    #[error("cannot listen on {}: {error}; choose another --socket-dir, with a short path", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
         /// Why.
         error: std::io::Error,
     },
@@ -73,11 +77,8 @@ pub fn model_facts(folder: &ModelFolder, manifest: &Manifest) -> ModelFacts {
 
 /// An expert node that listens but holds nothing yet.
 pub struct ExpertNode {
-    listener: TcpListener,
+    server: ExpertServer,
     membership: Membership,
-    queue: Arc<QueuedExperts>,
-    thread: std::thread::JoinHandle<()>,
-    token: ClusterToken,
 }
 
 impl ExpertNode {
@@ -91,54 +92,47 @@ impl ExpertNode {
         pool: Arc<Pool>,
         token: ClusterToken,
     ) -> Result<Self, NodeError> {
-        let address = options.listen;
-        let listener =
-            TcpListener::bind(address).await.map_err(|error| NodeError::Listen { address, error })?;
-        let listening = listener.local_addr().map_err(|error| NodeError::Listen { address, error })?;
         let experts = Arc::new(LocalExperts::load(&folder, &manifest, [], pool)?);
-        let (queue, thread) =
-            QueuedExperts::start(experts.clone(), options.calls_max).map_err(NodeError::Thread)?;
+        let mut server =
+            ExpertServer::bind(options.listen, experts.clone(), options.calls_max, token.clone()).await?;
+        let address = options.advertised(server.address());
+        if let Some(folder) = &options.socket_dir {
+            server = server.with_socket(folder, &address)?;
+        }
         let registration = RegisterNode {
             name: options.name.clone(),
-            address: options.advertised(listening),
+            address,
             capacity: options.memory_max.map(Bytes),
             zone: options.zone.clone(),
             numerics: conclave_kernels::NUMERICS.to_owned(),
             model: model_facts(&folder, &manifest),
         };
-        let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), token.clone()));
-        let membership = Membership { client, registration, folder, manifest, experts, queue: queue.clone() };
-        Ok(Self { listener, membership, queue, thread, token })
+        let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), token));
+        let queue = server.queue.clone();
+        let membership = Membership { client, registration, folder, manifest, experts, queue };
+        Ok(Self { server, membership })
     }
 
     /// The address that is listened on.
     pub fn address(&self) -> SocketAddr {
-        self.listener.local_addr().expect("a bound listener has an address")
+        self.server.address()
     }
 
     /// Answers calls until `shutdown`, then ends what waits.
+    ///
+    /// - Errors: the listener broke, or the cluster refuses this node for good.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
-        let Self { listener, membership, queue, thread, token } = self;
-        let stop = shutdown.clone();
-        let draining = queue.clone();
-        let service = ExpertService::new(queue.clone(), token);
-        let serve = service.serve(listener, async move {
-            stop.cancelled().await;
-            draining.drain();
-        });
-        let overdue = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        let result = tokio::select! {
-            result = serve => result.map_err(|error| NodeError::Serve(error.to_string())),
-            () = overdue => Ok(()),
-            error = membership.run() => Err(error),
-        };
-        queue.drain();
-        queue.stop();
-        // The thread ends after what it computes now; joining on a blocking thread keeps the runtime alive for it.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        result
+        let Self { server, membership } = self;
+        let stop = shutdown.child_token();
+        let mut serving = std::pin::pin!(server.run(stop.clone()));
+        tokio::select! {
+            result = &mut serving => result,
+            error = membership.run() => {
+                stop.cancel();
+                // A broken listener is no news for a node that may not stay.
+                let _ = serving.await;
+                Err(error)
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use conclave_expert::ExpertBackend;
 use conclave_expert_rpc::GrpcExperts;
 use conclave_types::{ExpertKey, LogIndex, ModelDigest, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,6 +25,10 @@ pub struct ClusterOptions {
     /// The coordinators, HOST:PORT separated by commas.
     #[arg(long, env = "CONCLAVE_COORDINATORS", value_delimiter = ',', required = true)]
     pub coordinators: Vec<String>,
+    /// Folder in which expert nodes of this machine have Unix sockets (their own --socket-dir); nodes without one there
+    /// are called over TCP.
+    #[arg(long, env = "CONCLAVE_SOCKET_DIR")]
+    pub socket_dir: Option<PathBuf>,
 }
 
 /// A connection and the registration it belongs to.
@@ -35,6 +40,7 @@ struct Link {
 /// Keeps `Dispatcher` and readiness in step with the cluster.
 pub struct ClusterFeed {
     client: Arc<CoordinatorClient>,
+    sockets: Option<PathBuf>,
     token: ClusterToken,
     model: ModelDigest,
     keys: Vec<ExpertKey>,
@@ -53,7 +59,8 @@ impl ClusterFeed {
         ready: Arc<AtomicBool>,
     ) -> Self {
         let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), token.clone()));
-        Self { client, token, model, keys, dispatcher, ready }
+        let sockets = options.socket_dir.clone();
+        Self { client, sockets, token, model, keys, dispatcher, ready }
     }
 
     /// Follows the cluster until dropped.
@@ -123,7 +130,7 @@ impl ClusterFeed {
         });
         for id in needed {
             let Some(node) = state.nodes.get(&id).filter(|_| !links.contains_key(&id)) else { continue };
-            match GrpcExperts::new(&node.address, &self.token) {
+            match GrpcExperts::new(&node.address, self.sockets.as_deref(), &self.token) {
                 Ok(experts) => {
                     links.insert(id, Link { incarnation: node.incarnation, experts: Arc::new(experts) });
                 }

@@ -130,6 +130,9 @@ impl Gateway {
         let (engine, thread) = engine::start(trunk, scheduler, options.overlap, dispatcher.clone(), runtime)?;
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Prefix("conclave_layer_".to_owned()), &LAYER_BUCKETS)
+            })
             .expect("the buckets are not empty")
             .build_recorder();
         let metrics = recorder.handle();
@@ -219,6 +222,10 @@ impl Gateway {
     }
 }
 
-/// Upper bounds of every duration histogram, in seconds.
+/// Upper bounds of the histograms of one layer's parts, in seconds.
+const LAYER_BUCKETS: [f64; 14] =
+    [2e-5, 5e-5, 1e-4, 1.5e-4, 2e-4, 2.5e-4, 3.5e-4, 5e-4, 7e-4, 1e-3, 2e-3, 5e-3, 2e-2, 0.1];
+
+/// Upper bounds of every other duration histogram, in seconds.
 const BUCKETS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];

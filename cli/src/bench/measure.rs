@@ -32,7 +32,7 @@ impl Bench {
         steps: usize,
         runs: usize,
     ) -> anyhow::Result<Self> {
-        let cost = Cost::of(&whole.folder, whole.kv, whole.experts.expert_bytes())?;
+        let cost = Cost::of(&whole.folder, whole.kv, whole.expert_bytes)?;
         Ok(Self { whole, cost, seed, context, steps, runs, filled: Vec::new() })
     }
 
@@ -51,14 +51,14 @@ impl Bench {
         let mut work = Work::default();
         let mut seconds = Vec::new();
         for run in 0..=self.runs {
-            self.whole.experts.take();
+            self.whole.asked.take();
             let started = Instant::now();
             let done = self.prompt(&prompt, &table)?.0;
             if run > 0 {
                 seconds.push(started.elapsed().as_secs_f64());
             }
             work = done;
-            work += self.cost.experts(self.whole.experts.take());
+            work += self.cost.experts(self.whole.asked.take());
         }
         // What the prompt wrote lies where the decoders keep theirs.
         self.filled.clear();
@@ -76,11 +76,11 @@ impl Bench {
         let mut work = Work::default();
         let mut seconds = Vec::new();
         for _ in 0..self.runs {
-            self.whole.experts.take();
+            self.whole.asked.take();
             let started = Instant::now();
             work = self.decode_steps(sequences, self.steps)?;
             seconds.push(started.elapsed().as_secs_f64());
-            work += self.cost.experts(self.whole.experts.take());
+            work += self.cost.experts(self.whole.asked.take());
         }
         Ok(Figure::rate(Test::Decode(sequences), work, &seconds))
     }

@@ -6,6 +6,7 @@
 mod baseline;
 mod cost;
 mod figure;
+mod layers;
 mod measure;
 mod report;
 
@@ -18,6 +19,7 @@ use conclave_gateway::Overlap;
 use conclave_kernels::limits::Limits;
 use conclave_model::KvDtypeChoice;
 use figure::{Figure, Test};
+use layers::Layers;
 use measure::Bench;
 use report::Report;
 use std::io::Write;
@@ -58,6 +60,13 @@ pub(crate) struct BenchOptions {
     /// back. Range: 0..=10000.
     #[arg(long, default_value_t = 0.0)]
     away_ms: f32,
+    /// Nodes on loopback sockets that hold the experts, as in a cluster on this machine; 0: this process computes them.
+    /// The time of each part of a layer is reported too. Range: 0..=64.
+    #[arg(long, default_value_t = 0)]
+    nodes: u32,
+    /// Call the nodes over TCP, as on other machines, in place of Unix sockets.
+    #[arg(long, requires = "nodes")]
+    tcp: bool,
     /// Whether steps are cut so that the trunk works while rows are away: auto, off, two or four.
     #[arg(long, default_value = "auto")]
     overlap: Overlap,
@@ -77,7 +86,8 @@ pub(crate) struct BenchOptions {
 
 impl BenchOptions {
     fn way(&self) -> Way {
-        Way { delay: Duration::from_secs_f32(self.away_ms / 1000.0), overlap: self.overlap }
+        let delay = Duration::from_secs_f32(self.away_ms / 1000.0);
+        Way { delay, overlap: self.overlap, nodes: self.nodes, tcp: self.tcp }
     }
 
     /// Every problem at once.
@@ -93,6 +103,9 @@ impl BenchOptions {
         range("steps", self.steps, 65_536);
         range("context", self.context, 1 << 20);
         range("runs", self.runs, 1000);
+        if self.nodes > 64 {
+            problems.push(format!("nodes is {}; it can be 0 to 64", self.nodes));
+        }
         if !(0.0..=10_000.0).contains(&self.away_ms) {
             problems.push(format!("away_ms is {}; it can be 0 to 10000", self.away_ms));
         }
@@ -154,11 +167,13 @@ fn measure(options: &BenchOptions, started: Instant) -> anyhow::Result<Report> {
         );
     }
     let kv_blocks = blocks(prompt_max).max(sequences_max * blocks(decode_max)).max(1);
+    let collected = (options.nodes > 0).then(Layers::collect).transpose()?;
     let runtime = runtime(2)?;
     let whole = Whole::load(&options.model, folder, kv_blocks, options.kv_dtype, options.way(), &runtime)?;
     let loaded = started.elapsed().as_secs_f64();
     let mut bench = Bench::new(whole, options.seed, options.context, options.steps, options.runs)?;
     let mut figures = Vec::new();
+    let mut layers = Vec::new();
     for test in &tests {
         match test {
             Test::Load => figures.push(Figure::seconds(*test, loaded)),
@@ -167,8 +182,11 @@ fn measure(options: &BenchOptions, started: Instant) -> anyhow::Result<Report> {
             Test::Memory => figures.extend(measure::memory_peak().map(|bytes| Figure::bytes(*test, bytes))),
             Test::Limits => {}
         }
+        if let (Some(collected), Test::Prefill(_) | Test::Decode(_)) = (&collected, test) {
+            layers.push(collected.take(test.to_string()));
+        }
     }
     // Last, for their own memory is no part of the model's.
     let limits = tests.contains(&Test::Limits).then(|| Limits::measure(bench.pool(), LIMIT_BYTES));
-    Ok(Report::new(bench.model(), options, figures, limits))
+    Ok(Report::new(bench.model(), options, figures, layers, limits))
 }

@@ -3,6 +3,7 @@
 use super::BenchOptions;
 use super::baseline::Compared;
 use super::figure::Figure;
+use super::layers::LayerCost;
 use crate::whole::Whole;
 use conclave_kernels::Isa;
 use conclave_kernels::limits::Limits;
@@ -20,7 +21,9 @@ pub(crate) struct Report {
     context: usize,
     steps: usize,
     runs: usize,
+    nodes: u32,
     pub(crate) figures: Vec<Figure>,
+    layers: Vec<LayerCost>,
     limits: Option<Limits>,
 }
 
@@ -35,6 +38,7 @@ impl Report {
         whole: &Whole,
         options: &BenchOptions,
         figures: Vec<Figure>,
+        layers: Vec<LayerCost>,
         limits: Option<Limits>,
     ) -> Self {
         Self {
@@ -47,7 +51,9 @@ impl Report {
             context: options.context,
             steps: options.steps,
             runs: options.runs,
+            nodes: options.nodes,
             figures,
+            layers,
             limits,
         }
     }
@@ -96,8 +102,10 @@ impl Report {
             "version": env!("CARGO_PKG_VERSION"),
             "model": {"name": self.model, "digest": self.digest, "form": self.form},
             "machine": {"cpu": self.cpu, "isa": format!("{:?}", Isa::best()), "threads": self.threads},
-            "settings": {"seed": self.seed, "context": self.context, "steps": self.steps, "runs": self.runs},
+            "settings": {"seed": self.seed, "context": self.context, "steps": self.steps, "runs": self.runs,
+                "nodes": self.nodes},
             "figures": figures.collect::<Vec<_>>(),
+            "layers": self.layers.iter().map(LayerCost::json).collect::<Vec<_>>(),
             "limits": limits,
         })
     }
@@ -135,6 +143,12 @@ impl Report {
             [figure.name.clone(), unit.to_owned(), median, min, max, step, bytes, share, compared]
         }));
         out.push_str(&table(&rows));
+        if !self.layers.is_empty() {
+            let _ = writeln!(out, "\none layer with its experts at {} nodes of this machine:", self.nodes);
+            let mut rows = vec![LayerCost::heads()];
+            rows.extend(self.layers.iter().flat_map(LayerCost::cells));
+            out.push_str(&table(&rows));
+        }
         if let Some(limits) = self.limits {
             let int8 = limits
                 .int8_operations

@@ -3,13 +3,14 @@
 //! Keeps true: a call ends with its answer, or with `Unreachable` the moment its connection is lost; dropping
 //! a call cancels it at the node; a lost connection is opened again in the background.
 
-use crate::{CONNECTION_WINDOW, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
+use crate::{CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW, socket_path};
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, Lane};
 use conclave_proto::auth::ClusterToken;
 use conclave_proto::convert::expert as convert;
 use conclave_proto::expert::experts_client::ExpertsClient;
 use conclave_proto::expert::{ExpertReply, ExpertRequest};
 use dashmap::DashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 
 /// Calls that may wait for the connection to take them.
 const CALLS_MAX: usize = 64;
@@ -47,16 +48,50 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    fn open(endpoint: Endpoint, token: ClusterToken, lane: &'static str) -> Self {
+    fn open(ways: Ways, token: ClusterToken, lane: &'static str) -> Self {
         let (sender, calls) = watch::channel(None);
         let waiting = Arc::new(Waiting::new());
-        let task = tokio::spawn(keep_open(endpoint, token, lane, sender, waiting.clone()));
+        let task = tokio::spawn(keep_open(ways, token, lane, sender, waiting.clone()));
         Self { calls, waiting, task }
     }
 }
 
+/// How a node can be reached.
+#[derive(Clone)]
+struct Ways {
+    tcp: Endpoint,
+    /// Its socket, where the node is on this machine.
+    socket: Option<PathBuf>,
+}
+
+impl Ways {
+    /// A connection by the shortest way that there is now.
+    async fn connect(&self) -> Result<Channel, Box<dyn std::error::Error + Send + Sync>> {
+        if let Some(path) = self.socket.as_deref().filter(|path| path.exists()) {
+            let endpoint = tuned(Endpoint::from_shared(format!("unix:{}", path.display()))?);
+            match endpoint.connect().await {
+                Ok(channel) => return Ok(channel),
+                Err(error) => tracing::debug!(socket = %path.display(), %error, "nobody answers there"),
+            }
+        }
+        Ok(self.tcp.connect().await?)
+    }
+}
+
+fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME_SIZE)
+}
+
 async fn keep_open(
-    endpoint: Endpoint,
+    ways: Ways,
     token: ClusterToken,
     lane: &'static str,
     calls: watch::Sender<Option<mpsc::Sender<ExpertRequest>>>,
@@ -64,10 +99,10 @@ async fn keep_open(
 ) {
     let mut pause = RETRY_FIRST;
     loop {
-        match stream(&endpoint, &token, lane, &calls, &waiting).await {
+        match stream(&ways, &token, lane, &calls, &waiting).await {
             Ok(()) => pause = RETRY_FIRST,
             Err(error) => {
-                tracing::debug!(node = %endpoint.uri(), lane, error = %error, "no connection; trying again");
+                tracing::debug!(node = %ways.tcp.uri(), lane, error = %error, "no connection; trying again");
                 pause = (pause * 2).min(RETRY_LAST);
             }
         }
@@ -80,13 +115,13 @@ async fn keep_open(
 
 /// Opens one stream and hands out replies until it ends.
 async fn stream(
-    endpoint: &Endpoint,
+    ways: &Ways,
     token: &ClusterToken,
     lane: &'static str,
     calls: &watch::Sender<Option<mpsc::Sender<ExpertRequest>>>,
     waiting: &Waiting,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let channel = endpoint.connect().await?;
+    let channel = ways.connect().await?;
     let mut client = ExpertsClient::with_interceptor(channel, token.sender())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -131,24 +166,17 @@ impl Drop for CancelOnDrop<'_> {
 
 impl GrpcExperts {
     /// The node at `address` (`host:port`), called with `token`; connects in the background, on the current
-    /// runtime.
+    /// runtime. Where `sockets`, a folder, has its socket (see [`crate::socket_path`]), that is used instead.
     ///
     /// - Errors: the address is no address.
-    pub fn new(address: &str, token: &ClusterToken) -> Result<Self, ExpertError> {
+    pub fn new(address: &str, sockets: Option<&Path>, token: &ClusterToken) -> Result<Self, ExpertError> {
         let bad = |error| ExpertError::Unreachable(format!("`{address}` is no host:port: {error}"));
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(bad)?
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW);
+        let tcp = tuned(Endpoint::from_shared(format!("http://{address}")).map_err(bad)?);
+        let ways = Ways { tcp, socket: sockets.map(|folder| socket_path(folder, address)) };
         Ok(Self {
             address: address.to_owned(),
-            decode: Connection::open(endpoint.clone(), token.clone(), "decode"),
-            prefill: Connection::open(endpoint, token.clone(), "prefill"),
+            decode: Connection::open(ways.clone(), token.clone(), "decode"),
+            prefill: Connection::open(ways, token.clone(), "prefill"),
             next_call: AtomicU64::new(1),
         })
     }

@@ -5,10 +5,12 @@
 
 mod client;
 mod server;
+mod socket;
 
 pub use client::GrpcExperts;
 pub use conclave_proto::auth::ClusterToken;
 pub use server::ExpertService;
+pub use socket::{ExpertSocket, socket_path};
 
 /// Largest message: 4,096 rows of width 8,192 to eight experts each, in bf16, and some room.
 const MESSAGE_BYTES_MAX: usize = 640 << 20;

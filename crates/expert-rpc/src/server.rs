@@ -1,7 +1,7 @@
 //! The server: answers calls of many streams from one backend. Keeps true: every call gets one reply, unless
 //! it was cancelled; calls of one stream run side by side.
 
-use crate::{CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
+use crate::{CONNECTION_WINDOW, ExpertSocket, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
 use conclave_expert::{ExpertBackend, Lane};
 use conclave_proto::auth::ClusterToken;
 use conclave_proto::convert::expert as convert;
@@ -10,12 +10,14 @@ use conclave_proto::expert::{ExpertReply, ExpertRequest};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tonic::service::interceptor::InterceptedService;
+use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
@@ -40,17 +42,40 @@ impl<B: ExpertBackend> ExpertService<B> {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error> {
-        let checker = self.token.checker();
-        let service = ExpertsServer::new(self)
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let service = InterceptedService::new(service, checker);
         let incoming = TcpListenerStream::new(listener).map(|stream| {
             stream.inspect(|stream| {
                 // Small replies must not wait for more.
                 let _ = stream.set_nodelay(true);
             })
         });
+        self.serve_incoming(incoming, shutdown).await
+    }
+
+    /// Answers on `socket` until `shutdown` resolves.
+    pub async fn serve_socket(
+        self,
+        socket: ExpertSocket,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), tonic::transport::Error> {
+        let ExpertSocket { listener, file } = socket;
+        let result = self.serve_incoming(UnixListenerStream::new(listener), shutdown).await;
+        drop(file);
+        result
+    }
+
+    async fn serve_incoming<S>(
+        self,
+        incoming: impl Stream<Item = std::io::Result<S>> + Send,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), tonic::transport::Error>
+    where
+        S: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    {
+        let checker = self.token.checker();
+        let service = ExpertsServer::new(self)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let service = InterceptedService::new(service, checker);
         tonic::transport::Server::builder()
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)

@@ -68,7 +68,7 @@ async fn remote_experts_conform_bit_for_bit() {
     let (local, model, hidden) = experts(4);
     let local = Arc::new(local);
     let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
+    let remote = GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap();
     remote.connected().await;
     Subject { backend: &remote, reference: &local, model, hidden }.check().await;
 }
@@ -82,9 +82,9 @@ async fn without_the_token_no_lane_opens() {
     let token = ClusterToken::new(Some("correct-horse-battery")).unwrap();
     let service = ExpertService::new(local.clone(), token.clone());
     tokio::spawn(service.serve(listener, std::future::pending()));
-    let member = GrpcExperts::new(&address, &token).unwrap();
+    let member = GrpcExperts::new(&address, None, &token).unwrap();
     member.connected().await;
-    let stranger = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
+    let stranger = GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap();
     let call = Subject { backend: &member, reference: &local, model, hidden }.call(1);
     assert!(member.run(call.clone()).await.is_ok());
     // The member has connected meanwhile, so the stranger has been refused at least once or is about to be.
@@ -105,7 +105,7 @@ impl ExpertBackend for Silent {
 #[tokio::test]
 async fn a_silent_node_is_given_up_at_the_deadline() {
     let (address, _server) = serve(Arc::new(Silent), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address, &ClusterToken::default()).unwrap();
+    let remote = GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap();
     remote.connected().await;
     let deadline = Duration::from_millis(30);
     let late =
@@ -122,7 +122,7 @@ fn a_killed_node_fails_its_calls_at_once_and_is_found_again_when_it_returns() {
     let node = runtime();
     let (address, _server) = node.block_on(serve(Arc::new(Silent), "127.0.0.1:0"));
     ours.block_on(async {
-        let remote = Arc::new(GrpcExperts::new(&address, &ClusterToken::default()).unwrap());
+        let remote = Arc::new(GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap());
         remote.connected().await;
         let (local, model, width) = experts(8);
         let good = call(model, width, 0, Lane::Decode, RowDtype::F32);

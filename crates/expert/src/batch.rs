@@ -63,6 +63,22 @@ impl Rows {
         Self { dtype, width, count: values.len() / width, data: data.into() }
     }
 
+    /// The named rows, in that order; all of them in order are not copied.
+    ///
+    /// Panics if a row is not there.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let Self { dtype, width, .. } = *self;
+        let bytes = width * dtype.element_bytes();
+        let data = if rows.len() == self.count && rows.iter().enumerate().all(|(at, row)| at == *row) {
+            self.data.clone()
+        } else {
+            let mut data = Vec::with_capacity(rows.len() * bytes);
+            rows.iter().for_each(|row| data.extend_from_slice(&self.data[row * bytes..(row + 1) * bytes]));
+            data.into()
+        };
+        Self { dtype, width, count: rows.len(), data }
+    }
+
     /// The rows widened exactly, `[count, width]`.
     pub fn to_f32(&self) -> Vec<f32> {
         match self.dtype {

@@ -5,15 +5,13 @@
 
 use crate::isa::per_isa;
 use crate::lanes::exp;
-use crate::matmul::{Inputs, Target};
+use crate::matmul::{Buffer, Inputs, QUANT_ROWS, Target};
 use crate::pool::Disjoint;
-use crate::quant::{BLOCK, Form, QuantRows, RowSink};
+use crate::quant::{BLOCK, Form, QuantRows, RowSink, Span, first_rows};
 use crate::{Isa, Matrix, Pool};
 
 /// Outputs of the down product in one task.
 const DOWN_OUTPUTS: usize = 64;
-/// Rows of one expert that are gated at once.
-const GATED_ROWS: usize = 64;
 
 #[inline(always)]
 fn silu_mul_body(gate: &mut [f32], up: &[f32]) {
@@ -25,14 +23,17 @@ fn silu_mul_body(gate: &mut [f32], up: &[f32]) {
 per_isa! { fn silu_mul_on(gate: &mut [f32], up: &[f32]) = silu_mul_body }
 
 #[inline(always)]
-fn quantize_body(values: &[[f32; BLOCK]], first_row: usize, block: usize, sink: &RowSink<'_>) {
+fn quantize_body(values: &[[f32; BLOCK]], span: Span, first_row: usize, block: usize, sink: &RowSink<'_>) {
     for (row, values) in values.iter().enumerate() {
         // SAFETY: one task has these rows' block.
-        unsafe { sink.put(first_row + row, block, values) };
+        unsafe { sink.put(span, first_row + row, block, values) };
     }
 }
 
-per_isa! { fn quantize_on(values: &[[f32; BLOCK]], first_row: usize, block: usize, sink: &RowSink<'_>) = quantize_body }
+per_isa! {
+    fn quantize_on(values: &[[f32; BLOCK]], span: Span, first_row: usize, block: usize, sink: &RowSink<'_>)
+        = quantize_body
+}
 
 /// One expert and the rows that it gets.
 #[derive(Clone, Copy)]
@@ -75,23 +76,25 @@ pub fn grouped_swiglu_on(
         let shapes = [group.gate, group.up, group.down].map(|matrix| [matrix.rows(), matrix.cols()]);
         assert_eq!(shapes, [[width, hidden], [width, hidden], [hidden, width]], "grouped: shapes");
     }
-    let firsts: Vec<usize> = groups
+    let firsts = first_rows(groups.iter().map(|group| group.rows.len()));
+    let spans: Vec<Span> = firsts
         .iter()
-        .scan(0, |first, group| {
-            *first += group.rows.len();
-            Some(*first - group.rows.len())
-        })
+        .zip(groups)
+        .map(|(first, group)| Span { first: *first, rows: group.rows.len() })
         .collect();
-    let inputs = Inputs::new(isa, x, hidden, groups.iter().flat_map(|group| [group.gate, group.up]), pool);
-    let Gated { floats, quantized } = gate(isa, &inputs, width, groups, &firsts, total, pool);
+    let rows: Vec<&[u32]> = groups.iter().map(|group| group.rows).collect();
+    let matrices = groups.iter().flat_map(|group| [group.gate, group.up]);
+    let inputs = Inputs::new(isa, x, hidden, matrices, pool).gathered(&rows, pool);
+    let Gated { floats, quantized } = gate(isa, &inputs, width, groups, &spans, total, pool);
     let inputs = Inputs::computed(isa, &floats, width, quantized);
     let tiles = hidden.div_ceil(DOWN_OUTPUTS);
     let numbers: Vec<u32> = (0..total as u32).collect();
     let out = Disjoint::new(out);
     pool.each(groups.len() * tiles, total * hidden * width, |task| {
         let (group, tile) = (task / tiles, task % tiles);
-        let first = firsts[group];
-        let rows = &numbers[first..first + groups[group].rows.len()];
+        let span = spans[group];
+        let Span { first, rows } = span;
+        let rows = (&numbers[first..first + rows], span, 0);
         let n = tile * DOWN_OUTPUTS;
         let to = Target { out: &out, at: first * hidden + n, stride: hidden };
         // SAFETY: each task has its own rows and outputs.
@@ -105,7 +108,7 @@ fn gate(
     inputs: &Inputs<'_>,
     width: usize,
     groups: &[ExpertGroup<'_>],
-    firsts: &[usize],
+    spans: &[Span],
     total: usize,
     pool: &Pool,
 ) -> Gated {
@@ -127,27 +130,27 @@ fn gate(
             let group = &groups[index];
             let n = tile * BLOCK;
             let count = BLOCK.min(width - n);
-            for (chunk, rows) in group.rows.chunks(GATED_ROWS).enumerate() {
-                let mut gates = [[0.0; BLOCK]; GATED_ROWS];
-                let mut ups = [[0.0; BLOCK]; GATED_ROWS];
-                for (matrix, values) in [(group.gate, &mut gates), (group.up, &mut ups)] {
+            let span = spans[index];
+            for (chunk, rows) in group.rows.chunks(QUANT_ROWS).enumerate() {
+                let row = chunk * QUANT_ROWS;
+                let (mut gates, mut ups) = (Buffer::new(), Buffer::new());
+                let (gates, ups) = (gates.rows(rows.len()), ups.rows(rows.len()));
+                for (matrix, values) in [(group.gate, &mut *gates), (group.up, &mut *ups)] {
                     let out = Disjoint::new(values.as_flattened_mut());
                     let to = Target { out: &out, at: 0, stride: BLOCK };
                     // SAFETY: the arrays are this task's own.
-                    unsafe { inputs.product(rows, matrix, n, count, &to) };
+                    unsafe { inputs.product((rows, span, row), matrix, n, count, &to) };
                 }
-                let (gates, ups) = (&mut gates[..rows.len()], &ups[..rows.len()]);
                 silu_mul_on(isa, gates.as_flattened_mut(), ups.as_flattened());
-                let first = firsts[index] + chunk * GATED_ROWS;
                 match forms[index] {
-                    None => gates.iter().enumerate().for_each(|(row, values)| {
+                    None => gates.iter().enumerate().for_each(|(at, values)| {
                         // SAFETY: each task has its own rows and outputs.
-                        unsafe { to_floats.slice((first + row) * width + n, count) }
+                        unsafe { to_floats.slice((span.first + row + at) * width + n, count) }
                             .copy_from_slice(&values[..count]);
                     }),
                     Some(form) => {
                         let sink = sinks.iter().find(|sink| sink.form == form).expect("made for every form");
-                        quantize_on(isa, gates, first, tile, sink);
+                        quantize_on(isa, gates, span, row, tile, sink);
                     }
                 }
             }

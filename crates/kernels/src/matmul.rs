@@ -8,14 +8,15 @@ use crate::isa::Kernel;
 use crate::lanes::{LANES, reduce};
 use crate::matrix::Elements;
 use crate::pool::Disjoint;
-use crate::quant::{Form, Level, PANEL, QuantRows, panel_product};
+use crate::quant::{Form, Level, PANEL, PANELS, QuantRows, Span, panel_product};
 use crate::vector::{Element, Vector};
 use crate::{Isa, Matrix, Pool};
+use std::mem::MaybeUninit;
 
 /// Outputs of one task: 64 rows of 2,048 bf16 weights are 256 KiB and stay in L2 for all row tiles.
 const TASK_OUTPUTS: usize = 64;
 /// Rows that meet a panel of quantised weights at once: with 2,048 inputs at most 256 KiB.
-const QUANT_ROWS: usize = 64;
+pub(crate) const QUANT_ROWS: usize = 64;
 
 /// `M` input rows against `N` weight rows of length `k`; `sums[m][n]`.
 ///
@@ -167,6 +168,26 @@ impl<T: Element> Kernel for Columns<'_, T> {
     }
 }
 
+/// Where panels are multiplied before their outputs go to rows that lie far apart. Only what is used gets written:
+/// for a few rows, clearing all of it would cost as much as their product.
+pub(crate) struct Buffer([MaybeUninit<[f32; PANELS * PANEL]>; QUANT_ROWS]);
+
+impl Buffer {
+    pub(crate) fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; QUANT_ROWS])
+    }
+
+    /// The first `count` rows, with zeros.
+    pub(crate) fn rows(&mut self, count: usize) -> &mut [[f32; PANELS * PANEL]] {
+        let rows = &mut self.0[..count];
+        for row in rows.iter_mut() {
+            row.write([0.0; PANELS * PANEL]);
+        }
+        // SAFETY: every one of them was written.
+        unsafe { &mut *(std::ptr::from_mut(rows) as *mut [[f32; PANELS * PANEL]]) }
+    }
+}
+
 /// Activation rows in every form that the matrices they meet ask for.
 pub(crate) struct Inputs<'a> {
     isa: Isa,
@@ -196,19 +217,25 @@ impl<'a> Inputs<'a> {
         inputs
     }
 
+    /// The same rows as `groups` name them, so that each group can be a span of its own.
+    pub(crate) fn gathered(mut self, groups: &[&[u32]], pool: &Pool) -> Self {
+        self.quantized = self.quantized.iter().map(|rows| rows.gather(groups, pool)).collect();
+        self
+    }
+
     /// Rows of `cols` that are there already in every form that will be asked for: floats `x`, and `quantized`.
     pub(crate) fn computed(isa: Isa, x: &'a [f32], cols: usize, quantized: Vec<QuantRows>) -> Self {
         Self { isa, level: Level::of(isa), x, cols, quantized }
     }
 
-    /// The named rows times the outputs `first..first + count` of `w`, one of the matrices of `new`; `first` is a
-    /// multiple of 16.
+    /// Rows times the outputs `first..first + count` of `w`, one of the matrices of `new`; `first` is a multiple of 16.
+    /// The rows are `rows` among the float rows, and from `row` on in `span` among the quantised ones.
     ///
     /// # Safety
     /// No other thread writes these outputs.
     pub(crate) unsafe fn product(
         &self,
-        rows: &[u32],
+        (rows, span, row): (&[u32], Span, usize),
         w: &Matrix,
         first: usize,
         count: usize,
@@ -225,14 +252,21 @@ impl<'a> Inputs<'a> {
                     let form = Form::of(self.level, w.kind());
                     let x = self.quantized.iter().find(|rows| rows.form == form);
                     let x = x.expect("rows are there in the form of every matrix");
-                    let mut out = [[0.0; PANEL]; QUANT_ROWS];
-                    for (chunk, rows) in rows.chunks(QUANT_ROWS).enumerate() {
-                        let out = &mut out[..rows.len()];
-                        for n in (0..count).step_by(PANEL) {
-                            panel_product(self.level, x, rows, w, (first + n) / PANEL, out);
-                            let width = PANEL.min(count - n);
+                    let panels = |n: usize| ((first + n) / PANEL, (PANELS * PANEL).min(count - n).div_ceil(PANEL));
+                    if to.stride == PANELS * PANEL && count == to.stride {
+                        // The caller's buffer is what the kernel wants.
+                        let out = to.out.slice(to.at, rows.len() * to.stride).as_chunks_mut().0;
+                        panel_product(self.level, x, (span, row), w, panels(0), out);
+                        return;
+                    }
+                    let mut buffer = Buffer::new();
+                    for chunk in (0..rows.len()).step_by(QUANT_ROWS) {
+                        let out = buffer.rows(QUANT_ROWS.min(rows.len() - chunk));
+                        for n in (0..count).step_by(PANELS * PANEL) {
+                            panel_product(self.level, x, (span, row + chunk), w, panels(n), out);
+                            let width = (PANELS * PANEL).min(count - n);
                             for (row, out) in out.iter().enumerate() {
-                                to.put(chunk * QUANT_ROWS + row, n, &out[..width]);
+                                to.put(chunk + row, n, &out[..width]);
                             }
                         }
                     }
@@ -262,12 +296,13 @@ pub fn matmul_on(isa: Isa, x: &[f32], w: &Matrix, bias: Option<&[f32]>, y: &mut 
     assert_eq!(y.len(), m * n, "matmul: y is [{m}, {n}]");
     let inputs = Inputs::new(isa, x, k, [w], pool);
     let rows: Vec<u32> = (0..m as u32).collect();
+    let span = Span { first: 0, rows: m };
     let out = Disjoint::new(y);
     pool.each(n.div_ceil(TASK_OUTPUTS), m * n * k, |task| {
         let first = task * TASK_OUTPUTS;
         let to = Target { out: &out, at: first, stride: n };
         // SAFETY: each task has its own outputs.
-        unsafe { inputs.product(&rows, w, first, TASK_OUTPUTS.min(n - first), &to) };
+        unsafe { inputs.product((&rows, span, 0), w, first, TASK_OUTPUTS.min(n - first), &to) };
     });
     if let Some(bias) = bias {
         assert_eq!(bias.len(), n, "matmul: bias is [{n}]");

@@ -5,9 +5,11 @@
 
 mod health;
 mod split;
+mod times;
 
 use health::Health;
 pub use split::{NodeBatch, NodeLoads, split};
+use times::LayerTimes;
 
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertRows, Lane, RowDtype, Rows};
 use conclave_model::{Routing, combine_with};
@@ -95,17 +97,22 @@ impl Dispatcher {
         rows: &[f32],
         routing: &Routing,
     ) -> Result<Vec<f32>, DispatchError> {
+        // Rounded once, whoever gets them.
+        let started = Instant::now();
+        let rows = Rows::from_f32(self.dtype, hidden, rows);
+        let mut times = LayerTimes::default();
+        times.packed(started.elapsed());
         let mut homes = self.homes();
         // For each pair the reply that holds its answer, and which row of it.
         let mut answers: Vec<Option<(usize, usize)>> = vec![None; routing.experts.len()];
         let mut replies: Vec<Rows> = Vec::new();
-        let started = Instant::now();
         let mut deadline = self.health.deadline(lane);
         // Nodes that failed this layer, those of them that may only have been slow, and those that failed lately.
         let (mut failed, mut slow) = (BTreeSet::new(), BTreeSet::new());
         let mut asked_to_wait = None;
         let mut avoided = self.health.tripped(started);
         loop {
+            let attempt = Instant::now();
             let usable = |node: &NodeId| !failed.contains(node) && !avoided.contains(node);
             let alive: BTreeSet<NodeId> = homes.backends.keys().copied().filter(usable).collect();
             let missing = |at: usize| answers[at].is_none();
@@ -135,9 +142,8 @@ impl Dispatcher {
             if batches.is_empty() {
                 break;
             }
-            let asked = Instant::now();
             let calls = batches.iter().map(|batch| {
-                let mut call = self.call(layer, lane, hidden, rows, homes.epoch, deadline, batch);
+                let mut call = self.call(layer, lane, &rows, homes.epoch, deadline, batch);
                 let span = tracing::debug_span!(
                     target: conclave_telemetry::TRACE,
                     "expert_call",
@@ -148,14 +154,23 @@ impl Dispatcher {
                     experts = call.experts.len(),
                 );
                 call.traceparent = conclave_telemetry::traceparent(&span);
-                homes.backends[&batch.node].run(call).instrument(span)
+                let backend = &homes.backends[&batch.node];
+                times.sent(&call, backend.is_local());
+                backend.run(call).instrument(span)
             });
-            let replied = join_all(calls).await;
-            for (batch, reply) in batches.iter().zip(replied) {
+            let calls: Vec<_> = calls.collect();
+            let asked = Instant::now();
+            times.packed(asked - attempt);
+            let replied = join_all(calls.into_iter().map(async |call| (call.await, asked.elapsed()))).await;
+            for (batch, (reply, took)) in batches.iter().zip(replied) {
                 let node = batch.node;
-                match reply.and_then(|output| check(output.rows, batch, hidden)) {
+                let answer = reply.and_then(|output| {
+                    times.answered(&output, took);
+                    check(output.rows, batch, hidden)
+                });
+                match answer {
                     Ok(rows) => {
-                        self.health.answered(node, lane, asked.elapsed());
+                        self.health.answered(node, lane, took);
                         let pairs = batch.experts.iter().flat_map(|(_, pairs)| pairs);
                         for (row, pair) in pairs.enumerate() {
                             answers[*pair] = Some((replies.len(), row));
@@ -183,11 +198,13 @@ impl Dispatcher {
                 }
             }
         }
-        Ok(combine_with(routing, hidden, |row, k, weight, out| {
+        let combined = combine_with(routing, hidden, |row, k, weight, out| {
             let answer = answers[row * routing.top_k + k];
             let (reply, row) = answer.expect("the loop ends when every pair is answered");
             replies[reply].add_weighted(row, weight, out);
-        }))
+        });
+        times.record(lane, started.elapsed());
+        Ok(combined)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
@@ -196,15 +213,12 @@ impl Dispatcher {
         &self,
         layer: LayerIdx,
         lane: Lane,
-        hidden: usize,
-        rows: &[f32],
+        rows: &Rows,
         epoch: PlacementEpoch,
         deadline: Duration,
         batch: &NodeBatch,
     ) -> ExpertBatch {
         let sent: Vec<usize> = batch.rows();
-        let values: Vec<f32> =
-            sent.iter().flat_map(|row| &rows[row * hidden..(row + 1) * hidden]).copied().collect();
         let index = |pair: &usize| {
             let row = pair / batch.top_k;
             sent.binary_search(&row).expect("a batch sends every row it names") as u32
@@ -215,7 +229,7 @@ impl Dispatcher {
             layer,
             lane,
             deadline: Some(deadline),
-            rows: Rows::from_f32(self.dtype, hidden, &values),
+            rows: rows.select(&sent),
             experts: batch
                 .experts
                 .iter()

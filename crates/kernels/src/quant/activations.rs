@@ -10,14 +10,17 @@ use crate::pool::Disjoint;
 use crate::quant::Level;
 use crate::{Isa, Pool};
 
+/// Rows of a tile: as many as the widest kernel multiplies at once.
+pub(crate) const TILE: usize = 8;
+
 /// How the codes of a row lie, which is what the product's kernel of a level wants to broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// One i8 each.
-    Bytes,
-    /// i16 each; of four, the first and third before the second and fourth: pairs for a 16-bit multiply-add
-    /// against bytes of even and of odd places.
-    Pairs,
+pub(crate) struct Form {
+    /// As i16; of four codes, the first and third before the second and fourth: pairs for a 16-bit multiply-add
+    /// against bytes of even and of odd places. Else one i8 each.
+    pub(crate) pairs: bool,
+    /// What the kernel adds to the weights' codes: a block's product starts at minus this times the row's sum.
+    pub(crate) offset: i32,
 }
 
 impl Form {
@@ -25,51 +28,102 @@ impl Form {
     pub(crate) fn of(level: Level, kind: QuantKind) -> Self {
         match (level, kind) {
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx2, QuantKind::Q8) => Self::Pairs,
-            _ => Self::Bytes,
+            (Level::Avx2, QuantKind::Q8) => Self { pairs: true, offset: 0 },
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx512Vnni, QuantKind::Q8) => Self { pairs: false, offset: 128 },
+            (_, QuantKind::Q4) => Self { pairs: false, offset: 8 },
+            _ => Self { pairs: false, offset: 0 },
         }
     }
 
     /// Bytes of one code.
     pub(crate) fn code_bytes(self) -> usize {
-        match self {
-            Self::Bytes => 1,
-            Self::Pairs => 2,
-        }
+        if self.pairs { 2 } else { 1 }
     }
 }
 
-/// Quantised rows `[rows, blocks * 32]`.
+/// Rows that lie together, in tiles of [`TILE`] rows of which the last may be smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Before it.
+    pub(crate) first: usize,
+    pub(crate) rows: usize,
+}
+
+impl Span {
+    /// Rows before the tile of `row`, and how many rows that tile has.
+    #[inline(always)]
+    pub(crate) fn tile(self, row: usize) -> (usize, usize) {
+        let start = row / TILE * TILE;
+        (self.first + start, TILE.min(self.rows - start))
+    }
+}
+
+/// Quantised rows. A tile's rows lie side by side, block after block, so that a kernel finds what it multiplies with a
+/// record of weights at constant distances from one address.
 pub(crate) struct QuantRows {
     pub(crate) form: Form,
     pub(crate) blocks: usize,
+    /// `[rows before the tile x blocks, + block x rows of the tile, + row in the tile]` times 32 codes.
     pub(crate) codes: Vec<u8>,
-    /// `[rows, blocks]`.
+    /// A block's scale, at the same places.
     pub(crate) scales: Vec<f32>,
-    /// `[rows, blocks]`: the sum of a block's codes.
+    /// The sum of a block's codes, at the same places.
     pub(crate) sums: Vec<i32>,
+    /// `-offset` times the sum, at the same places.
+    pub(crate) starts: Vec<i32>,
 }
 
 impl QuantRows {
     /// Room for `rows` rows of `cols` values.
     pub(crate) fn zeros(form: Form, rows: usize, cols: usize) -> Self {
         let blocks = cols.div_ceil(BLOCK);
-        let codes = vec![0; rows * blocks * BLOCK * form.code_bytes()];
-        Self { form, blocks, codes, scales: vec![0.0; rows * blocks], sums: vec![0; rows * blocks] }
+        let all = rows * blocks;
+        let codes = vec![0; all * BLOCK * form.code_bytes()];
+        Self { form, blocks, codes, scales: vec![0.0; all], sums: vec![0; all], starts: vec![0; all] }
     }
 
-    /// Quantises `x` `[rows, cols]`; missing columns of the last block are zeros.
+    /// How many rows there is room for.
+    pub(crate) fn rows(&self) -> usize {
+        self.scales.len() / self.blocks.max(1)
+    }
+
+    /// Quantises `x` `[rows, cols]`, one span; missing columns of the last block are zeros.
     pub(crate) fn quantize(isa: Isa, form: Form, x: &[f32], cols: usize, pool: &Pool) -> Self {
         let rows = x.len() / cols;
         let mut out = Self::zeros(form, rows, cols);
+        let span = Span { first: 0, rows };
         let sink = out.sink();
-        let per_task = 16_usize;
-        pool.each(rows.div_ceil(per_task), x.len(), |task| {
-            for row in task * per_task..rows.min((task + 1) * per_task) {
-                quantize_row_on(isa, &x[row * cols..(row + 1) * cols], row, &sink);
+        pool.each(rows.div_ceil(TILE), x.len(), |tile| {
+            for row in tile * TILE..rows.min((tile + 1) * TILE) {
+                quantize_row_on(isa, &x[row * cols..(row + 1) * cols], span, row, &sink);
             }
         });
         out
+    }
+
+    /// The rows that `groups` name, which are of one span here, each group as a span of its own, one after the other.
+    pub(crate) fn gather(&self, groups: &[&[u32]], pool: &Pool) -> Self {
+        let firsts = first_rows(groups.iter().map(|rows| rows.len()));
+        let total: usize = groups.iter().map(|rows| rows.len()).sum();
+        let mut out = Self::zeros(self.form, total, self.blocks * BLOCK);
+        let all = Span { first: 0, rows: self.rows() };
+        let sink = out.sink();
+        pool.each(groups.len(), total * self.blocks * BLOCK, |group| {
+            let span = Span { first: firsts[group], rows: groups[group].len() };
+            for (row, from) in groups[group].iter().enumerate() {
+                // SAFETY: one task has this group's rows.
+                unsafe { sink.copy(span, row, self, all, *from as usize) };
+            }
+        });
+        out
+    }
+
+    /// Where block `block` of `row` of `span` is, counted in blocks, and how far it is to the same row's next one.
+    #[inline(always)]
+    fn place(blocks: usize, span: Span, row: usize, block: usize) -> (usize, usize) {
+        let (before, height) = span.tile(row);
+        (before * blocks + block * height + row % TILE, height)
     }
 
     /// Blocks, written from several threads at once.
@@ -80,8 +134,19 @@ impl QuantRows {
             codes: Disjoint::new(&mut self.codes),
             scales: Disjoint::new(&mut self.scales),
             sums: Disjoint::new(&mut self.sums),
+            starts: Disjoint::new(&mut self.starts),
         }
     }
+}
+
+/// How many rows lie before each of some groups, given their sizes.
+pub(crate) fn first_rows(sizes: impl Iterator<Item = usize>) -> Vec<usize> {
+    sizes
+        .scan(0, |before, size| {
+            *before += size;
+            Some(*before - size)
+        })
+        .collect()
 }
 
 /// Where blocks of rows are written.
@@ -91,23 +156,22 @@ pub(crate) struct RowSink<'a> {
     codes: Disjoint<'a, u8>,
     scales: Disjoint<'a, f32>,
     sums: Disjoint<'a, i32>,
+    starts: Disjoint<'a, i32>,
 }
 
 impl RowSink<'_> {
-    /// Quantises `values` as block `block` of row `row`.
+    /// Quantises `values` as block `block` of row `row` of `span`.
     ///
     /// # Safety
     /// No other thread writes this block.
     #[inline(always)]
-    pub(crate) unsafe fn put(&self, row: usize, block: usize, values: &[f32; BLOCK]) {
-        let at = row * self.blocks + block;
-        let mut peak = 0.0_f32;
-        let mut damage = 0.0_f32;
-        for value in values {
-            peak = peak.max(value.abs());
-            // 0 for a number, NaN for the rest.
-            damage += value * 0.0;
-        }
+    pub(crate) unsafe fn put(&self, span: Span, row: usize, block: usize, values: &[f32; BLOCK]) {
+        let (at, _) = QuantRows::place(self.blocks, span, row, block);
+        // Magnitudes compare like their bits, with infinity and NaN above all numbers; as integers the compiler may
+        // compare them in any order, so in vectors.
+        let peak = values.iter().fold(0, |peak, value| peak.max(value.to_bits() & (u32::MAX >> 1)));
+        let peak = f32::from_bits(peak);
+        let damage = if peak.is_finite() { 0.0 } else { f32::NAN };
         // Below that the quotient could overflow; such a block is zeros.
         let inverse = if peak > 1e-30 { 127.0 / peak } else { 0.0 };
         let mut codes = [0_i32; BLOCK];
@@ -121,19 +185,37 @@ impl RowSink<'_> {
         unsafe {
             self.scales.slice(at, 1)[0] = peak / 127.0 + damage;
             self.sums.slice(at, 1)[0] = sum;
-            match self.form {
-                Form::Bytes => {
-                    let out = self.codes.slice(at * BLOCK, BLOCK);
-                    out.iter_mut().zip(&codes).for_each(|(out, code)| *out = *code as u8);
+            self.starts.slice(at, 1)[0] = self.form.offset.wrapping_mul(sum).wrapping_neg();
+            if self.form.pairs {
+                let out = self.codes.slice(at * BLOCK * 2, BLOCK * 2);
+                for (out, code) in out.as_chunks_mut::<8>().0.iter_mut().zip(codes.as_chunks::<4>().0) {
+                    let [a, b, c, d] = code.map(|code| (code as i16).to_ne_bytes());
+                    *out = [a[0], a[1], c[0], c[1], b[0], b[1], d[0], d[1]];
                 }
-                Form::Pairs => {
-                    let out = self.codes.slice(at * BLOCK * 2, BLOCK * 2);
-                    for (out, code) in out.as_chunks_mut::<8>().0.iter_mut().zip(codes.as_chunks::<4>().0) {
-                        let [a, b, c, d] = code.map(|code| (code as i16).to_ne_bytes());
-                        *out = [a[0], a[1], c[0], c[1], b[0], b[1], d[0], d[1]];
-                    }
-                }
+            } else {
+                let out = self.codes.slice(at * BLOCK, BLOCK);
+                out.iter_mut().zip(&codes).for_each(|(out, code)| *out = *code as u8);
             }
+        }
+    }
+
+    /// Copies a whole row, `from` of `all` in `rows`.
+    ///
+    /// # Safety
+    /// No other thread writes this row.
+    unsafe fn copy(&self, span: Span, row: usize, rows: &QuantRows, all: Span, from: usize) {
+        let bytes = BLOCK * self.form.code_bytes();
+        let (mut to, to_step) = QuantRows::place(self.blocks, span, row, 0);
+        let (mut at, step) = QuantRows::place(self.blocks, all, from, 0);
+        for _ in 0..self.blocks {
+            // SAFETY: the caller's promise.
+            unsafe {
+                self.codes.slice(to * bytes, bytes).copy_from_slice(&rows.codes[at * bytes..(at + 1) * bytes]);
+                self.scales.slice(to, 1)[0] = rows.scales[at];
+                self.sums.slice(to, 1)[0] = rows.sums[at];
+                self.starts.slice(to, 1)[0] = rows.starts[at];
+            }
+            (to, at) = (to + to_step, at + step);
         }
     }
 }
@@ -146,14 +228,14 @@ fn round(value: f32) -> i32 {
     ((value + SHIFT).to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32)
 }
 
-per_isa! { fn quantize_row_on(x: &[f32], row: usize, sink: &RowSink<'_>) = quantize_row }
+per_isa! { fn quantize_row_on(x: &[f32], span: Span, row: usize, sink: &RowSink<'_>) = quantize_row }
 
 #[inline(always)]
-fn quantize_row(x: &[f32], row: usize, sink: &RowSink<'_>) {
+fn quantize_row(x: &[f32], span: Span, row: usize, sink: &RowSink<'_>) {
     for (block, part) in x.chunks(BLOCK).enumerate() {
         let mut values = [0.0; BLOCK];
         values[..part.len()].copy_from_slice(part);
         // SAFETY: the caller gives each row to one thread.
-        unsafe { sink.put(row, block, &values) };
+        unsafe { sink.put(span, row, block, &values) };
     }
 }

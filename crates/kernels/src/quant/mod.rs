@@ -14,7 +14,7 @@ mod quantize;
 pub use blocks::{BLOCK, QuantBlocks, QuantKind};
 pub use packed::{Line, PackedMatrix};
 
-pub(crate) use activations::{Form, QuantRows, RowSink};
+pub(crate) use activations::{Form, QuantRows, RowSink, Span, first_rows};
 pub(crate) use isa::Level;
 pub(crate) use packed::PANEL;
-pub(crate) use product::panel_product;
+pub(crate) use product::{PANELS, panel_product};

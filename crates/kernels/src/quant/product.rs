@@ -3,178 +3,241 @@
 //! Keeps true: each (row, column) is `sum over blocks, ascending, of fma(product, row scale * column scale)`, whatever
 //! the rows beside it. A panel is read once for all rows of a call.
 
-use super::activations::QuantRows;
+use super::activations::{QuantRows, Span, TILE};
 use super::isa::{Columns, Level, Portable};
 use super::packed::PANEL;
-use super::{PackedMatrix, QuantKind};
+use super::{BLOCK, PackedMatrix, QuantKind};
 
 /// Blocks that all rows meet before the next: 4 KiB of weights, which stay in the first-level cache.
 const CHUNK: usize = 8;
 
 /// Bytes ahead of the block at hand that are asked of memory: the hardware's own look-ahead ends at every page.
-const PREFETCH: usize = 4096;
+const PREFETCH: usize = 2048;
 
-/// Sixteen outputs of each row.
-pub(crate) type PanelRows = [[f32; PANEL]];
+/// Panels that a call may take at once.
+pub(crate) const PANELS: usize = 2;
 
-/// What one row brings to a chunk of blocks.
-#[derive(Clone, Copy)]
-struct RowBlocks {
-    codes: *const u8,
-    scales: *const f32,
-    sums: *const i32,
-}
+/// The outputs of each row, panel after panel. Whatever they were before.
+pub(crate) type PanelRows = [[f32; PANELS * PANEL]];
 
-/// `out[i]` = the row `rows[i]` of `x` times the panel `panel` of `w`.
+/// `out[i]` = row `first + i` of `span` of `x` times `panels` panels of `w` from `panel` on; `first` begins a tile.
+/// With one panel the second half of `out` is left as it was.
 ///
 /// Panics if shapes or form do not fit.
 pub(crate) fn panel_product(
     level: Level,
     x: &QuantRows,
-    rows: &[u32],
+    (span, first): (Span, usize),
     w: &PackedMatrix,
-    panel: usize,
+    (panel, panels): (usize, usize),
     out: &mut PanelRows,
 ) {
-    assert!(x.blocks == w.blocks() && rows.len() == out.len(), "panel product of {} rows", rows.len());
+    assert!(x.blocks == w.blocks() && span.first + span.rows <= x.rows(), "panel product of {span:?}");
+    assert!(first.is_multiple_of(TILE) && first + out.len() <= span.rows, "row {first} of {span:?}");
+    assert!((1..=PANELS).contains(&panels), "{panels} panels at once");
     assert_eq!(x.form, super::activations::Form::of(level, w.kind()), "rows in another form");
+    let job = Job { x, span, first, w, panel, panels };
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => {
             #[target_feature(enable = "avx2,fma,f16c")]
-            fn run(x: &QuantRows, rows: &[u32], w: &PackedMatrix, panel: usize, out: &mut PanelRows) {
+            fn run(job: &Job<'_>, out: &mut PanelRows) {
                 // SAFETY: this function enables the set.
-                unsafe { body::<super::isa::Avx2>(x, rows, w, panel, out) }
+                unsafe { job.run::<super::isa::Avx2>(out) }
             }
             // SAFETY: the level comes from run-time detection.
-            unsafe { run(x, rows, w, panel, out) }
+            unsafe { run(&job, out) }
         }
         #[cfg(target_arch = "x86_64")]
         Level::Avx512Vnni => {
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-            fn run(x: &QuantRows, rows: &[u32], w: &PackedMatrix, panel: usize, out: &mut PanelRows) {
+            fn run(job: &Job<'_>, out: &mut PanelRows) {
                 // SAFETY: this function enables the set.
-                unsafe { body::<super::isa::Avx512>(x, rows, w, panel, out) }
+                unsafe { job.run::<super::isa::Avx512>(out) }
             }
             // SAFETY: the level comes from run-time detection.
-            unsafe { run(x, rows, w, panel, out) }
+            unsafe { run(&job, out) }
         }
         #[cfg(target_arch = "aarch64")]
         // SAFETY: the level comes from run-time detection; NEON itself is always there.
-        Level::NeonDot => unsafe { body::<super::isa::Neon>(x, rows, w, panel, out) },
+        Level::NeonDot => unsafe { job.run::<super::isa::Neon>(out) },
         // SAFETY: arrays need no instruction set.
-        Level::Portable => unsafe { body::<Portable>(x, rows, w, panel, out) },
+        Level::Portable => unsafe { job.run::<Portable>(out) },
     }
 }
 
-/// # Safety
-/// The instruction set of `C` is enabled; shapes fit.
-#[inline(always)]
-unsafe fn body<C: Columns>(x: &QuantRows, rows: &[u32], w: &PackedMatrix, panel: usize, out: &mut PanelRows) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match w.kind() {
-            QuantKind::Q8 => kind::<C, 0>(x, rows, w, panel, out),
-            QuantKind::Q4 => kind::<C, 1>(x, rows, w, panel, out),
-            QuantKind::Q4Min => kind::<C, 2>(x, rows, w, panel, out),
-        }
-    }
-}
-
-/// # Safety
-/// As for [`body`]; `KIND` is the index of the matrix's kind.
-#[inline(always)]
-unsafe fn kind<C: Columns, const KIND: usize>(
-    x: &QuantRows,
-    rows: &[u32],
-    w: &PackedMatrix,
+/// One call of [`panel_product`], whose shapes fit.
+struct Job<'a> {
+    x: &'a QuantRows,
+    span: Span,
+    first: usize,
+    w: &'a PackedMatrix,
     panel: usize,
-    out: &mut PanelRows,
-) {
-    let record = w.kind().record_bytes();
-    let records = w.panel(panel).as_ptr();
-    let code_bytes = 32 * x.form.code_bytes();
-    out.fill([0.0; PANEL]);
-    let mut first = 0;
-    while first < x.blocks {
-        let count = CHUNK.min(x.blocks - first);
-        // SAFETY: the panel has `x.blocks` records.
+    panels: usize,
+}
+
+impl Job<'_> {
+    /// # Safety
+    /// The instruction set of `C` is enabled.
+    #[inline(always)]
+    unsafe fn run<C: Columns>(&self, out: &mut PanelRows) {
+        // SAFETY: the caller's promise.
         unsafe {
-            let records = records.add(first * record);
-            let row = |at: usize| {
-                let block = rows[at] as usize * x.blocks + first;
-                assert!(block + count <= x.scales.len(), "row {} of the activations", rows[at]);
-                RowBlocks {
-                    codes: x.codes.as_ptr().add(block * code_bytes),
-                    scales: x.scales.as_ptr().add(block),
-                    sums: x.sums.as_ptr().add(block),
-                }
-            };
-            let mut at = 0;
-            macro_rules! tile {
-                ($rows:literal) => {{
-                    let rows: [RowBlocks; $rows] = std::array::from_fn(|r| row(at + r));
-                    let to = out.as_mut_ptr().add(at).cast();
-                    tile::<C, KIND, $rows>(records, w.kind(), count, code_bytes, &rows, to);
-                    at += $rows;
-                }};
-            }
-            while at < rows.len() {
-                match rows.len() - at {
-                    1 => tile!(1),
-                    2 => tile!(2),
-                    3 => tile!(3),
-                    left if C::ROWS < 8 || left < 8 => tile!(4),
-                    _ => tile!(8),
+            if C::PANELS == 2 && self.panels == 2 {
+                let panels = [0, 1].map(|at| self.w.panel(self.panel + at).as_ptr());
+                self.kinds::<C, 2>(panels, out.as_flattened_mut().as_mut_ptr(), out.len());
+            } else {
+                for at in 0..self.panels {
+                    let panel = self.w.panel(self.panel + at).as_ptr();
+                    let to = out.as_flattened_mut().as_mut_ptr().add(at * PANEL);
+                    self.kinds::<C, 1>([panel], to, out.len());
                 }
             }
         }
-        first += count;
+    }
+
+    /// # Safety
+    /// As for [`Self::run`]; `P` whole panels are at `panels`, `rows` outputs of `P` panels at `out`.
+    #[inline(always)]
+    unsafe fn kinds<C: Columns, const P: usize>(&self, panels: [*const u8; P], out: *mut f32, rows: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.w.kind() {
+                QuantKind::Q8 => self.rows::<C, 0, P>(panels, out, rows),
+                QuantKind::Q4 => self.rows::<C, 1, P>(panels, out, rows),
+                QuantKind::Q4Min => self.rows::<C, 2, P>(panels, out, rows),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`Self::kinds`]; `KIND` is the index of the matrix's kind.
+    #[inline(always)]
+    unsafe fn rows<C: Columns, const KIND: usize, const P: usize>(
+        &self,
+        panels: [*const u8; P],
+        out: *mut f32,
+        rows: usize,
+    ) {
+        let x = self.x;
+        let record = self.w.kind().record_bytes();
+        let row_bytes = BLOCK * x.form.code_bytes();
+        // SAFETY: every place below is that of a row of the span, and of a block that the panels have.
+        unsafe {
+            for row in 0..rows {
+                std::slice::from_raw_parts_mut(out.add(row * PANELS * PANEL), P * PANEL).fill(0.0);
+            }
+            let mut first = 0;
+            while first < x.blocks {
+                let count = CHUNK.min(x.blocks - first);
+                let records = panels.map(|panel| panel.add(first * record));
+                let mut at = 0;
+                while at < rows {
+                    let (before, height) = self.span.tile(self.first + at);
+                    let mut lane = 0;
+                    let end = height.min(rows - at);
+                    while lane < end {
+                        let place = before * x.blocks + first * height + lane;
+                        let tile = Tile {
+                            records,
+                            codes: x.codes.as_ptr().add(place * row_bytes),
+                            scales: x.scales.as_ptr().add(place),
+                            sums: x.sums.as_ptr().add(place),
+                            starts: x.starts.as_ptr().add(place),
+                            height,
+                            row_bytes,
+                            out: out.add((at + lane) * PANELS * PANEL),
+                        };
+                        let kind = self.w.kind();
+                        macro_rules! multiply {
+                            ($rows:literal) => {{
+                                tile.multiply::<C, KIND, $rows>(kind, count);
+                                lane += $rows;
+                            }};
+                        }
+                        match end - lane {
+                            1 => multiply!(1),
+                            2 => multiply!(2),
+                            3 => multiply!(3),
+                            left if C::ROWS < 8 || left < 8 => multiply!(4),
+                            _ => multiply!(8),
+                        }
+                    }
+                    at += end;
+                }
+                first += count;
+            }
+        }
     }
 }
 
-/// Adds `count` blocks to the sixteen sums of each of `R` rows.
-///
-/// # Safety
-/// As for [`body`]; `out` has `R` rows.
-// Indices, because constant loops over them are what the compiler unrolls into registers.
-#[allow(clippy::needless_range_loop)]
-#[inline(always)]
-unsafe fn tile<C: Columns, const KIND: usize, const R: usize>(
-    records: *const u8,
-    kind: QuantKind,
-    count: usize,
-    code_bytes: usize,
-    rows: &[RowBlocks; R],
+/// Rows of a tile and records of panels that meet, from some block on.
+struct Tile<const P: usize> {
+    records: [*const u8; P],
+    codes: *const u8,
+    scales: *const f32,
+    sums: *const i32,
+    starts: *const i32,
+    /// Rows of the tile: so far it is from one block to the next.
+    height: usize,
+    row_bytes: usize,
     out: *mut f32,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let groups = std::hint::black_box(8);
-        for block in 0..count {
-            let row_codes: [*const u8; R] = std::array::from_fn(|r| rows[r].codes.add(block * code_bytes));
-            let code_sums: [i32; R] = std::array::from_fn(|r| *rows[r].sums.add(block));
-            let record = records.add(block * kind.record_bytes());
-            for line in (0..kind.record_bytes()).step_by(64) {
-                C::prefetch(record.wrapping_add(PREFETCH + line));
-            }
-            let codes = record.add(kind.codes_at());
-            let ints = match KIND {
-                0 => C::q8::<R>(groups, codes, &row_codes, &code_sums),
-                1 => C::q4::<R>(groups, codes, &row_codes, &code_sums, 8),
-                _ => C::q4::<R>(groups, codes, &row_codes, &code_sums, 0),
-            };
-            let scales = C::halves(record);
-            for r in 0..R {
-                let scale = *rows[r].scales.add(block);
-                let both = C::mul(C::splat(scale), scales);
-                // The sums stay in memory, which is the first-level cache: the integers need the registers.
-                let mut sums = C::fma(C::load(out.add(r * PANEL)), C::to_floats(ints[r]), both);
-                if KIND == 2 {
-                    let minus = -(scale * code_sums[r] as f32);
-                    sums = C::fma(sums, C::splat(minus), C::halves(record.add(2 * PANEL)));
+}
+
+impl<const P: usize> Tile<P> {
+    /// Adds `count` blocks to the sixteen sums of each of `R` rows and `P` panels.
+    ///
+    /// # Safety
+    /// As for [`Job::rows`]; so many rows, blocks and sums are there.
+    // Indices, because constant loops over them are what the compiler unrolls into registers.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    unsafe fn multiply<C: Columns, const KIND: usize, const R: usize>(
+        &self,
+        kind: QuantKind,
+        count: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let groups = std::hint::black_box(8);
+            for block in 0..count {
+                let place = block * self.height;
+                let records = self.records.map(|records| records.add(block * kind.record_bytes()));
+                for p in 0..P {
+                    for line in (0..kind.record_bytes()).step_by(64) {
+                        C::prefetch(records[p].wrapping_add(PREFETCH + line));
+                    }
                 }
-                C::store(sums, out.add(r * PANEL));
+                let codes = records.map(|record| record.add(kind.codes_at()));
+                let rows = self.codes.add(place * self.row_bytes);
+                let starts = self.starts.add(place);
+                let ints = match KIND {
+                    0 => C::q8::<R, P>(groups, codes, rows, starts),
+                    _ => C::q4::<R, P>(groups, codes, rows, starts),
+                };
+                // Widened once: the compiler could not, for all it knows `out` may lie among the records.
+                let mut scales = [C::splat(0.0); P];
+                let mut mins = [C::splat(0.0); P];
+                for p in 0..P {
+                    scales[p] = C::halves(records[p]);
+                    if KIND == 2 {
+                        mins[p] = C::halves(records[p].add(2 * PANEL));
+                    }
+                }
+                for r in 0..R {
+                    let scale = C::splat(*self.scales.add(place + r));
+                    for p in 0..P {
+                        let out = self.out.add(r * PANELS * PANEL + p * PANEL);
+                        let both = C::mul(scale, scales[p]);
+                        // The sums stay in memory, which is the first-level cache: the integers need the registers.
+                        let mut sums = C::fma(C::load(out), C::to_floats(ints[r][p]), both);
+                        if KIND == 2 {
+                            let minus = -(*self.scales.add(place + r) * *self.sums.add(place + r) as f32);
+                            sums = C::fma(sums, C::splat(minus), mins[p]);
+                        }
+                        C::store(sums, out);
+                    }
+                }
             }
         }
     }

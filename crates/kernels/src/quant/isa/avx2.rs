@@ -5,6 +5,7 @@
 //! to 16 bits first, bytes of even and of odd places apart, and `vpmaddwd` multiplies pairs into 32 bits.
 
 use super::Columns;
+use crate::quant::BLOCK;
 use std::arch::x86_64::*;
 
 /// Two registers of eight columns.
@@ -44,12 +45,12 @@ unsafe fn add<const R: usize>(
     short: &mut [[__m256i; 2]; R],
     group: usize,
     weights: [__m256i; 2],
-    rows: &[*const u8; R],
+    rows: *const u8,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         for r in 0..R {
-            let row = _mm256_set1_epi32(rows[r].add(group * 4).cast::<i32>().read_unaligned());
+            let row = _mm256_set1_epi32(rows.add(r * BLOCK + group * 4).cast::<i32>().read_unaligned());
             for half in 0..2 {
                 let product = _mm256_maddubs_epi16(weights[half], row);
                 short[r][half] = _mm256_add_epi16(short[r][half], product);
@@ -63,29 +64,33 @@ impl Columns for Avx2 {
     type Ints = [__m256i; 2];
     type Floats = [__m256; 2];
     const ROWS: usize = 4;
+    const PANELS: usize = 1;
 
     // Indices, because constant loops over them are what the compiler unrolls into registers.
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    unsafe fn q8<const R: usize>(
+    unsafe fn q8<const R: usize, const P: usize>(
         groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        _: &[i32; R],
-    ) -> [Self::Ints; R] {
+        codes: [*const u8; P],
+        rows: *const u8,
+        _: *const i32,
+    ) -> [[Self::Ints; P]; R] {
         unsafe {
-            let mut ints = [[_mm256_setzero_si256(); 2]; R];
+            let mut ints = [[[_mm256_setzero_si256(); 2]; P]; R];
             for group in 0..groups {
-                let from = codes.add(group * 64).cast::<__m256i>();
-                let weights = [widen(_mm256_loadu_si256(from)), widen(_mm256_loadu_si256(from.add(1)))];
-                for r in 0..R {
-                    let pairs = rows[r].add(group * 8).cast::<i32>();
-                    let even = _mm256_set1_epi32(pairs.read_unaligned());
-                    let odd = _mm256_set1_epi32(pairs.add(1).read_unaligned());
-                    for half in 0..2 {
-                        let first = _mm256_madd_epi16(weights[half][0], even);
-                        let second = _mm256_madd_epi16(weights[half][1], odd);
-                        ints[r][half] = _mm256_add_epi32(_mm256_add_epi32(ints[r][half], first), second);
+                for p in 0..P {
+                    let from = codes[p].add(group * 64).cast::<__m256i>();
+                    let weights = [widen(_mm256_loadu_si256(from)), widen(_mm256_loadu_si256(from.add(1)))];
+                    for r in 0..R {
+                        let pairs = rows.add(r * 2 * BLOCK + group * 8).cast::<i32>();
+                        let even = _mm256_set1_epi32(pairs.read_unaligned());
+                        let odd = _mm256_set1_epi32(pairs.add(1).read_unaligned());
+                        for half in 0..2 {
+                            let first = _mm256_madd_epi16(weights[half][0], even);
+                            let second = _mm256_madd_epi16(weights[half][1], odd);
+                            let sum = _mm256_add_epi32(ints[r][p][half], first);
+                            ints[r][p][half] = _mm256_add_epi32(sum, second);
+                        }
                     }
                 }
             }
@@ -95,29 +100,30 @@ impl Columns for Avx2 {
 
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    unsafe fn q4<const R: usize>(
+    unsafe fn q4<const R: usize, const P: usize>(
         groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        sums: &[i32; R],
-        offset: i32,
-    ) -> [Self::Ints; R] {
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R] {
         unsafe {
-            let mut short = [[_mm256_setzero_si256(); 2]; R];
-            for group in 0..groups / 2 {
-                let from = codes.add(group * 64).cast::<__m256i>();
-                let [low_a, high_a] = nibbles(_mm256_loadu_si256(from));
-                let [low_b, high_b] = nibbles(_mm256_loadu_si256(from.add(1)));
-                add(&mut short, group, [low_a, low_b], rows);
-                add(&mut short, 4 + group, [high_a, high_b], rows);
-            }
-            let ones = _mm256_set1_epi16(1);
-            let mut ints = [[_mm256_setzero_si256(); 2]; R];
-            for r in 0..R {
-                let correction = _mm256_set1_epi32(offset.wrapping_mul(sums[r]));
-                for half in 0..2 {
-                    let long = _mm256_madd_epi16(short[r][half], ones);
-                    ints[r][half] = _mm256_sub_epi32(long, correction);
+            let mut ints = [[[_mm256_setzero_si256(); 2]; P]; R];
+            for p in 0..P {
+                let mut short = [[_mm256_setzero_si256(); 2]; R];
+                for group in 0..groups / 2 {
+                    let from = codes[p].add(group * 64).cast::<__m256i>();
+                    let [low_a, high_a] = nibbles(_mm256_loadu_si256(from));
+                    let [low_b, high_b] = nibbles(_mm256_loadu_si256(from.add(1)));
+                    add(&mut short, group, [low_a, low_b], rows);
+                    add(&mut short, 4 + group, [high_a, high_b], rows);
+                }
+                let ones = _mm256_set1_epi16(1);
+                for r in 0..R {
+                    let start = _mm256_set1_epi32(*starts.add(r));
+                    for half in 0..2 {
+                        let long = _mm256_madd_epi16(short[r][half], ones);
+                        ints[r][p][half] = _mm256_add_epi32(long, start);
+                    }
                 }
             }
             ints

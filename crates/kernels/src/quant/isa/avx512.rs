@@ -1,29 +1,31 @@
 //! AVX-512 with VNNI: one register of sixteen columns.
 //!
-//! `vpdpbusd` wants unsigned bytes on one side: codes of Q4 are, codes of Q8 get 128 added, which 128 times the
-//! row's sum takes back.
+//! `vpdpbusd` wants unsigned bytes on one side: codes of Q4 are, codes of Q8 get 128 added, which the products' start
+//! takes back. Two panels at once: sixteen sums hide the instruction's latency, and a row's bytes, once broadcast, meet
+//! both.
 
 use super::Columns;
+use crate::quant::BLOCK;
 use std::arch::x86_64::*;
 
 /// One register of sixteen columns.
 pub(crate) struct Avx512;
 
-/// Minus `offset` times each row's sum, where the products start.
+/// Where the products start.
 ///
 /// # Safety
-/// AVX-512 is enabled.
+/// AVX-512 is enabled; `starts` has `R` values.
 // Indices, because closures would not have the instruction set.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn starts<const R: usize>(sums: &[i32; R], offset: i32) -> [__m512i; R] {
+unsafe fn begin<const R: usize, const P: usize>(starts: *const i32) -> [[__m512i; P]; R] {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut starts = [_mm512_setzero_si512(); R];
+        let mut ints = [[_mm512_setzero_si512(); P]; R];
         for r in 0..R {
-            starts[r] = _mm512_set1_epi32(offset.wrapping_mul(sums[r]).wrapping_neg());
+            ints[r] = [_mm512_set1_epi32(*starts.add(r)); P];
         }
-        starts
+        ints
     }
 }
 
@@ -34,19 +36,28 @@ unsafe fn starts<const R: usize>(sums: &[i32; R], offset: i32) -> [__m512i; R] {
 // Indices, because constant loops over them are what the compiler unrolls into registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn add<const R: usize>(
-    ints: &mut [__m512i; R],
+unsafe fn add<const R: usize, const P: usize>(
+    ints: &mut [[__m512i; P]; R],
     group: usize,
-    weights: __m512i,
-    rows: &[*const u8; R],
+    weights: [__m512i; P],
+    rows: *const u8,
 ) {
     for r in 0..R {
         // SAFETY: the caller's promise.
         unsafe {
-            let row = _mm512_set1_epi32(rows[r].add(group * 4).cast::<i32>().read_unaligned());
-            ints[r] = _mm512_dpbusd_epi32(ints[r], weights, row);
+            let row = _mm512_set1_epi32(rows.add(r * BLOCK + group * 4).cast::<i32>().read_unaligned());
+            for p in 0..P {
+                ints[r][p] = _mm512_dpbusd_epi32(ints[r][p], weights[p], row);
+            }
         }
     }
+}
+
+/// Keeps the compiler from moving loads across it.
+#[inline(always)]
+fn fence() {
+    // SAFETY: no instruction.
+    unsafe { std::arch::asm!("", options(nostack, preserves_flags)) };
 }
 
 /// Low and high halves of the bytes.
@@ -77,39 +88,50 @@ impl Columns for Avx512 {
     type Ints = __m512i;
     type Floats = __m512;
     const ROWS: usize = 8;
+    const PANELS: usize = 2;
 
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    unsafe fn q8<const R: usize>(
-        groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        sums: &[i32; R],
-    ) -> [Self::Ints; R] {
+    unsafe fn q8<const R: usize, const P: usize>(
+        _: usize,
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R] {
         unsafe {
-            let mut ints = starts(sums, 128);
-            for group in 0..groups {
-                let weights = _mm512_loadu_si512(codes.add(group * 64).cast());
-                add(&mut ints, group, unsign(weights), rows);
+            let mut ints = begin::<R, P>(starts);
+            for group in 0..8 {
+                fence();
+                let mut weights = [_mm512_setzero_si512(); P];
+                for p in 0..P {
+                    weights[p] = unsign(_mm512_loadu_si512(codes[p].add(group * 64).cast()));
+                }
+                add(&mut ints, group, weights, rows);
             }
             ints
         }
     }
 
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    unsafe fn q4<const R: usize>(
-        groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        sums: &[i32; R],
-        offset: i32,
-    ) -> [Self::Ints; R] {
+    unsafe fn q4<const R: usize, const P: usize>(
+        _: usize,
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R] {
         unsafe {
-            let mut ints = starts(sums, offset);
-            for group in 0..groups / 2 {
-                let [low, high] = nibbles(_mm512_loadu_si512(codes.add(group * 64).cast()));
+            let mut ints = begin::<R, P>(starts);
+            for group in 0..4 {
+                fence();
+                let (mut low, mut high) = ([_mm512_setzero_si512(); P], [_mm512_setzero_si512(); P]);
+                for p in 0..P {
+                    [low[p], high[p]] = nibbles(_mm512_loadu_si512(codes[p].add(group * 64).cast()));
+                }
                 add(&mut ints, group, low, rows);
                 add(&mut ints, 4 + group, high, rows);
             }
+            fence();
             ints
         }
     }

@@ -75,25 +75,26 @@ pub(crate) trait Columns {
     type Floats: Copy;
     /// Rows of the largest register tile: 4 or 8.
     const ROWS: usize;
+    /// Panels of the largest register tile: 1 or 2.
+    const PANELS: usize;
 
-    /// For each row the exact products of its 32 codes with the sixteen columns; `sums` are the rows' code sums.
+    /// For each of `R` rows the exact products of its 32 codes with sixteen columns of each of `P` panels, whose codes
+    /// are at `codes`. The rows' codes follow one another at `rows`, what each row's products start with at `starts`.
     ///
-    /// `groups` is always 8, and must not be known to the
-    /// compiler: it would unroll the loop and run out of registers.
-    unsafe fn q8<const R: usize>(
+    /// `groups` is always 8, and must not be known to the compiler: it would unroll the loop and run out of registers.
+    unsafe fn q8<const R: usize, const P: usize>(
         groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        sums: &[i32; R],
-    ) -> [Self::Ints; R];
-    /// The same for codes 0..=15, minus `offset` times the row's sum.
-    unsafe fn q4<const R: usize>(
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R];
+    /// The same for codes 0..=15.
+    unsafe fn q4<const R: usize, const P: usize>(
         groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        sums: &[i32; R],
-        offset: i32,
-    ) -> [Self::Ints; R];
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R];
 
     /// Asks for the cache line of `at`, which may lie anywhere.
     fn prefetch(_at: *const u8) {}

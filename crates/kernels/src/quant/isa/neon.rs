@@ -1,6 +1,7 @@
 //! NEON with the dot-product extension: four registers of four columns.
 
 use super::Columns;
+use crate::quant::BLOCK;
 use std::arch::aarch64::*;
 use std::arch::asm;
 
@@ -55,18 +56,34 @@ unsafe fn add<const R: usize>(
     ints: &mut [[int32x4_t; 4]; R],
     group: usize,
     weights: [int8x16_t; 4],
-    rows: &[*const u8; R],
+    rows: *const u8,
 ) {
     for r in 0..R {
         // SAFETY: the caller's promise.
         unsafe {
-            let four = rows[r].add(group * 4).cast::<i32>().read_unaligned();
+            let four = rows.add(r * BLOCK + group * 4).cast::<i32>().read_unaligned();
             let row = vreinterpretq_s8_s32(vdupq_n_s32(four));
             for part in 0..4 {
                 ints[r][part] = sdot(ints[r][part], weights[part], row);
             }
         }
     }
+}
+
+/// Where the products of each row start.
+///
+/// # Safety
+/// `starts` has `R` values.
+#[inline(always)]
+unsafe fn begin<const R: usize>(starts: *const i32) -> [[int32x4_t; 4]; R] {
+    // SAFETY: the caller's promise.
+    std::array::from_fn(|r| unsafe { [vdupq_n_s32(*starts.add(r)); 4] })
+}
+
+/// What was computed panel by panel, row by row.
+#[inline(always)]
+fn by_row<const R: usize, const P: usize>(panels: [[[int32x4_t; 4]; R]; P]) -> [[[int32x4_t; 4]; P]; R] {
+    std::array::from_fn(|r| std::array::from_fn(|p| panels[p][r]))
 }
 
 /// Sixteen columns' four codes at `from`.
@@ -84,41 +101,47 @@ impl Columns for Neon {
     type Ints = [int32x4_t; 4];
     type Floats = [float32x4_t; 4];
     const ROWS: usize = 4;
+    const PANELS: usize = 1;
 
     #[inline(always)]
-    unsafe fn q8<const R: usize>(
+    unsafe fn q8<const R: usize, const P: usize>(
         groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        _: &[i32; R],
-    ) -> [Self::Ints; R] {
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R] {
         unsafe {
-            let mut ints = [[vdupq_n_s32(0); 4]; R];
-            for group in 0..groups {
-                add(&mut ints, group, load_codes(codes.add(group * 64)), rows);
-            }
-            ints
+            let panel = |codes: *const u8| {
+                let mut ints = begin::<R>(starts);
+                for group in 0..groups {
+                    add(&mut ints, group, load_codes(codes.add(group * 64)), rows);
+                }
+                ints
+            };
+            by_row(codes.map(panel))
         }
     }
 
     #[inline(always)]
-    unsafe fn q4<const R: usize>(
+    unsafe fn q4<const R: usize, const P: usize>(
         groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        sums: &[i32; R],
-        offset: i32,
-    ) -> [Self::Ints; R] {
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R] {
         unsafe {
-            let mut ints = sums.map(|sum| [vdupq_n_s32(offset.wrapping_mul(sum).wrapping_neg()); 4]);
-            for group in 0..groups / 2 {
-                let bytes = [0, 16, 32, 48].map(|at| vld1q_u8(codes.add(group * 64 + at)));
-                let low = bytes.map(|bytes| vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(0xf))));
-                let high = bytes.map(|bytes| vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes)));
-                add(&mut ints, group, low, rows);
-                add(&mut ints, 4 + group, high, rows);
-            }
-            ints
+            let panel = |codes: *const u8| {
+                let mut ints = begin::<R>(starts);
+                for group in 0..groups / 2 {
+                    let bytes = [0, 16, 32, 48].map(|at| vld1q_u8(codes.add(group * 64 + at)));
+                    let low = bytes.map(|bytes| vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(0xf))));
+                    let high = bytes.map(|bytes| vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes)));
+                    add(&mut ints, group, low, rows);
+                    add(&mut ints, 4 + group, high, rows);
+                }
+                ints
+            };
+            by_row(codes.map(panel))
         }
     }
 

@@ -1,6 +1,7 @@
 //! The scalar twin: what every instruction set must give.
 
 use super::Columns;
+use crate::quant::BLOCK;
 use crate::quant::packed::PANEL;
 use half::f16;
 
@@ -22,44 +23,42 @@ impl Columns for Portable {
     type Ints = [i32; PANEL];
     type Floats = [f32; PANEL];
     const ROWS: usize = 4;
+    const PANELS: usize = 1;
 
-    unsafe fn q8<const R: usize>(
+    unsafe fn q8<const R: usize, const P: usize>(
         groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        _: &[i32; R],
-    ) -> [Self::Ints; R] {
-        let int = |row: &*const u8, lane: usize| {
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R] {
+        let int = |r: usize, p: usize, lane: usize| {
             let product = |group: usize| unsafe {
-                dot4(codes.add(group * 64 + lane * 4), row.add(group * 4), |code| i32::from(code as i8))
+                let four = rows.add(r * BLOCK + group * 4);
+                dot4(codes[p].add(group * 64 + lane * 4), four, |code| i32::from(code as i8))
             };
-            (0..groups).map(product).sum()
+            (0..groups).map(product).fold(unsafe { *starts.add(r) }, i32::wrapping_add)
         };
-        rows.each_ref().map(|row| std::array::from_fn(|lane| int(row, lane)))
+        std::array::from_fn(|r| std::array::from_fn(|p| std::array::from_fn(|lane| int(r, p, lane))))
     }
 
-    unsafe fn q4<const R: usize>(
+    unsafe fn q4<const R: usize, const P: usize>(
         groups: usize,
-        codes: *const u8,
-        rows: &[*const u8; R],
-        sums: &[i32; R],
-        offset: i32,
-    ) -> [Self::Ints; R] {
-        let int = |row: &*const u8, lane: usize| {
+        codes: [*const u8; P],
+        rows: *const u8,
+        starts: *const i32,
+    ) -> [[Self::Ints; P]; R] {
+        let int = |r: usize, p: usize, lane: usize| {
             let product = |group: usize| unsafe {
-                let four = row.add(group * 4);
+                let four = rows.add(r * BLOCK + group * 4);
                 if group < 4 {
-                    dot4(codes.add(group * 64 + lane * 4), four, |code| i32::from(code & 0xf))
+                    dot4(codes[p].add(group * 64 + lane * 4), four, |code| i32::from(code & 0xf))
                 } else {
-                    dot4(codes.add((group - 4) * 64 + lane * 4), four, |code| i32::from(code >> 4))
+                    dot4(codes[p].add((group - 4) * 64 + lane * 4), four, |code| i32::from(code >> 4))
                 }
             };
-            (0..groups).map(product).fold(0, i32::wrapping_add)
+            (0..groups).map(product).fold(unsafe { *starts.add(r) }, i32::wrapping_add)
         };
-        std::array::from_fn(|r| {
-            let start = offset.wrapping_mul(sums[r]).wrapping_neg();
-            std::array::from_fn(|lane| int(&rows[r], lane).wrapping_add(start))
-        })
+        std::array::from_fn(|r| std::array::from_fn(|p| std::array::from_fn(|lane| int(r, p, lane))))
     }
 
     unsafe fn load(from: *const f32) -> Self::Floats {
