@@ -57,6 +57,7 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
             manifest.model_digest(&folder),
             folder.spec.expert_keys().collect(),
             gateway.dispatcher(),
+            gateway.connections(),
             gateway.readiness(),
         );
         announce(&folder.name(), gateway.address());

@@ -7,7 +7,7 @@ use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts};
 use conclave_expert_node::ExpertServer;
 use conclave_expert_rpc::{ClusterToken, GrpcExperts};
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
-use conclave_gateway::{Forward, Overlap};
+use conclave_gateway::{Driver, Forward, Overlap};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{CpuCompute, KvDtypeChoice, Manifest, ModelFolder, Trunk, WeightDtype, WeightDtypes};
@@ -78,22 +78,23 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// Loads trunk and experts with room for `kv_blocks` KV blocks of `kv`; `runtime` is where calls to experts run.
+    /// Loads trunk and experts with room for `kv_blocks` KV blocks of `kv`.
     pub(crate) fn load(
         options: &ModelOptions,
         folder: ModelFolder,
         kv_blocks: usize,
         kv: KvDtypeChoice,
         way: Way,
-        runtime: &tokio::runtime::Runtime,
     ) -> anyhow::Result<Self> {
         let Parts { manifest, pool } = Parts::of(options, &folder)?;
         let digest = manifest.model_digest(&folder);
+        let driver = Driver::start()?;
         let asked = Arc::new(Asking::default());
         let counted = |inner: Arc<dyn ExpertBackend>| -> Arc<dyn ExpertBackend> {
             Arc::new(Counted { inner, delay: way.delay, asked: asked.clone() })
         };
-        let per_expert = |experts: &LocalExperts| experts.bytes().0 as f64 / experts.held().len().max(1) as f64;
+        let per_expert =
+            |experts: &LocalExperts| experts.bytes().0 as f64 / experts.held().len().max(1) as f64;
         let (homes, expert_bytes) = if way.nodes == 0 {
             let experts = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
             let bytes = per_expert(&experts);
@@ -106,7 +107,7 @@ impl Whole {
                 let keys = map.iter().filter(|(_, homes)| homes.contains(&node)).map(|(key, _)| key);
                 let experts = Arc::new(LocalExperts::load(&folder, &manifest, keys, options.pool())?);
                 bytes = per_expert(&experts);
-                let client = nodes::start(experts, way.tcp, runtime)?;
+                let client = nodes::start(experts, way.tcp, &driver)?;
                 backends.insert(node, counted(client));
             }
             (Homes { epoch: PlacementEpoch(1), map, backends }, bytes)
@@ -114,7 +115,7 @@ impl Whole {
         let kv = kv.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv), &folder)?;
         let dispatcher = Arc::new(Dispatcher::new(digest, folder.dtype.into(), homes));
-        let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, runtime.handle().clone())?;
+        let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, driver)?;
         let forward = forward.with_overlap(way.overlap);
         Ok(Self { forward, folder, digest, pool, asked, expert_bytes, kv })
     }
@@ -213,7 +214,7 @@ mod nodes {
     pub(super) fn start(
         experts: Arc<LocalExperts>,
         tcp: bool,
-        runtime: &tokio::runtime::Runtime,
+        driver: &Driver,
     ) -> anyhow::Result<Arc<dyn ExpertBackend>> {
         let (tell, told) = std::sync::mpsc::channel();
         let serve = move || -> anyhow::Result<()> {
@@ -235,7 +236,7 @@ mod nodes {
             thread.join().expect("a node that cannot start says why")?;
             anyhow::bail!("the node ended before it listened");
         };
-        let client = runtime.block_on(async {
+        let client = driver.block_on(async {
             let sockets = (!tcp).then(folder);
             let client =
                 GrpcExperts::new(&address.to_string(), sockets.as_deref(), &ClusterToken::default())?;

@@ -41,6 +41,7 @@ struct Link {
 pub struct ClusterFeed {
     client: Arc<CoordinatorClient>,
     sockets: Option<PathBuf>,
+    connections: tokio::runtime::Handle,
     token: ClusterToken,
     model: ModelDigest,
     keys: Vec<ExpertKey>,
@@ -49,18 +50,20 @@ pub struct ClusterFeed {
 }
 
 impl ClusterFeed {
-    /// For a gateway that serves `model`, whose experts are `keys`.
+    /// For a gateway that serves `model`, whose experts are `keys`, with its dispatcher, its
+    /// [`connections`](crate::Gateway::connections) and readiness.
     pub fn new(
         options: &ClusterOptions,
         token: ClusterToken,
         model: ModelDigest,
         keys: Vec<ExpertKey>,
         dispatcher: Arc<Dispatcher>,
+        connections: tokio::runtime::Handle,
         ready: Arc<AtomicBool>,
     ) -> Self {
         let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), token.clone()));
         let sockets = options.socket_dir.clone();
-        Self { client, sockets, token, model, keys, dispatcher, ready }
+        Self { client, sockets, connections, token, model, keys, dispatcher, ready }
     }
 
     /// Follows the cluster until dropped.
@@ -130,6 +133,7 @@ impl ClusterFeed {
         });
         for id in needed {
             let Some(node) = state.nodes.get(&id).filter(|_| !links.contains_key(&id)) else { continue };
+            let _entered = self.connections.enter();
             match GrpcExperts::new(&node.address, self.sockets.as_deref(), &self.token) {
                 Ok(experts) => {
                     links.insert(id, Link { incarnation: node.incarnation, experts: Arc::new(experts) });

@@ -14,7 +14,7 @@ mod work;
 
 pub use cluster::{ClusterFeed, ClusterOptions};
 pub use conclave_control_rpc::ClusterToken;
-pub use engine::{Forward, ForwardError, Overlap, Passed};
+pub use engine::{Driver, Forward, ForwardError, Overlap, Passed};
 pub use options::{GatewayOptions, Problem};
 pub use peers::PeerOptions;
 
@@ -60,6 +60,9 @@ pub enum GatewayError {
     /// The backend has no room for the KV blocks.
     #[error("no room for the KV cache: {0}; lower --kv-tokens-max")]
     Kv(#[from] conclave_model::ComputeError),
+    /// The engine's connections have nothing to run on.
+    #[error("the system gives no thread or no file descriptor for the engine's connections: {0}")]
+    Driver(std::io::Error),
     /// The listener broke.
     #[error("the listener of {address} broke: {error}")]
     Serve {
@@ -77,6 +80,7 @@ pub struct Gateway {
     engine: EngineHandle,
     thread: std::thread::JoinHandle<()>,
     dispatcher: Arc<Dispatcher>,
+    connections: tokio::runtime::Handle,
     ready: Arc<AtomicBool>,
     work: Arc<Work>,
     drain: Duration,
@@ -126,8 +130,9 @@ impl Gateway {
             bytes = kv_bytes,
             "KV cache"
         );
-        let runtime = tokio::runtime::Handle::current();
-        let (engine, thread) = engine::start(trunk, scheduler, options.overlap, dispatcher.clone(), runtime)?;
+        let driver = Driver::start().map_err(GatewayError::Driver)?;
+        let connections = driver.handle();
+        let (engine, thread) = engine::start(trunk, scheduler, options.overlap, dispatcher.clone(), driver)?;
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
             .and_then(|builder| {
@@ -166,7 +171,7 @@ impl Gateway {
         });
         let router = api::router(state, options.body_bytes_max);
         let drain = Duration::from_secs(options.drain_timeout_s.into());
-        Ok(Self { listener, router, engine, thread, dispatcher, ready, work, drain })
+        Ok(Self { listener, router, engine, thread, dispatcher, connections, ready, work, drain })
     }
 
     /// The address that is listened on, with the port the system chose if 0 was asked for.
@@ -177,6 +182,11 @@ impl Gateway {
     /// Where new homes are set.
     pub fn dispatcher(&self) -> Arc<Dispatcher> {
         self.dispatcher.clone()
+    }
+
+    /// Where connections to expert nodes belong: the engine drives what runs there.
+    pub fn connections(&self) -> tokio::runtime::Handle {
+        self.connections.clone()
     }
 
     /// What `GET /ready` tells.

@@ -37,7 +37,8 @@ impl Layers {
         let (mut sent, mut received) = (0.0, 0.0);
         for (key, _, _, value) in self.0.snapshot().into_vec() {
             let key = key.key();
-            let label = |name: &str| key.labels().find(|label| label.key() == name).map(|label| label.value());
+            let label =
+                |name: &str| key.labels().find(|label| label.key() == name).map(|label| label.value());
             match (key.name(), value) {
                 ("conclave_expert_rows_bytes_total", DebugValue::Counter(bytes)) => {
                     let to = if label("direction") == Some("sent") { &mut sent } else { &mut received };

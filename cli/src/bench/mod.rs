@@ -11,7 +11,7 @@ mod measure;
 mod report;
 
 use crate::model::ModelOptions;
-use crate::process::{check, runtime};
+use crate::process::check;
 use crate::whole::{Way, Whole, blocks};
 use anyhow::{Context, bail};
 use baseline::Baseline;
@@ -168,8 +168,7 @@ fn measure(options: &BenchOptions, started: Instant) -> anyhow::Result<Report> {
     }
     let kv_blocks = blocks(prompt_max).max(sequences_max * blocks(decode_max)).max(1);
     let collected = (options.nodes > 0).then(Layers::collect).transpose()?;
-    let runtime = runtime(2)?;
-    let whole = Whole::load(&options.model, folder, kv_blocks, options.kv_dtype, options.way(), &runtime)?;
+    let whole = Whole::load(&options.model, folder, kv_blocks, options.kv_dtype, options.way())?;
     let loaded = started.elapsed().as_secs_f64();
     let mut bench = Bench::new(whole, options.seed, options.context, options.steps, options.runs)?;
     let mut figures = Vec::new();

@@ -6,7 +6,7 @@
 mod score;
 
 use crate::model::ModelOptions;
-use crate::process::{check, runtime};
+use crate::process::check;
 use crate::whole::{Way, Whole, blocks};
 use anyhow::{Context, bail};
 use conclave_expert::Lane;
@@ -74,9 +74,8 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
     if tokens.len() < 2 {
         bail!("{} has {} tokens; at least 2 are needed to score one", path.display(), tokens.len());
     }
-    let runtime = runtime(1)?;
     let load = |model: &ModelOptions, kv| {
-        Whole::load(model, model.open()?, blocks(options.window), kv, Way::default(), &runtime)
+        Whole::load(model, model.open()?, blocks(options.window), kv, Way::default())
     };
     let mut whole = load(&options.model, options.kv_dtype)?;
     let reference = |dtype| load(&options.model.all_in(dtype), KvDtypeChoice::Auto);
@@ -229,16 +228,14 @@ mod tests {
         }
     }
 
-    fn load(model: &ModelOptions, runtime: &tokio::runtime::Runtime) -> Whole {
-        Whole::load(model, model.open().unwrap(), blocks(64), KvDtypeChoice::Auto, Way::default(), runtime)
-            .unwrap()
+    fn load(model: &ModelOptions) -> Whole {
+        Whole::load(model, model.open().unwrap(), blocks(64), KvDtypeChoice::Auto, Way::default()).unwrap()
     }
 
     #[test]
     fn the_score_is_that_of_the_logits_of_transformers() {
         let golden = golden("olmoe/held_out");
-        let runtime = runtime(1).unwrap();
-        let mut whole = load(&golden.model, &runtime);
+        let mut whole = load(&golden.model);
         let found = evaluate(&mut whole, None, &golden.prompt, 24).unwrap().score;
         let rows = golden.logits.chunks_exact(whole.folder.spec.vocab);
         let losses: Vec<f64> = rows
@@ -257,8 +254,7 @@ mod tests {
     #[test]
     fn windows_are_read_apart_and_a_last_token_alone_is_left_out() {
         let golden = golden("qwen3_moe/tied");
-        let runtime = runtime(1).unwrap();
-        let mut whole = load(&golden.model, &runtime);
+        let mut whole = load(&golden.model);
         let mut nll = |tokens: &[u32]| evaluate(&mut whole, None, tokens, 8).unwrap().score;
         let parts = [nll(&golden.prompt[..8]), nll(&golden.prompt[8..16])];
         let both = nll(&golden.prompt[..17]);
@@ -269,13 +265,12 @@ mod tests {
     #[test]
     fn a_model_against_itself_differs_in_nothing_and_against_bf16_in_little() {
         let golden = golden("mixtral/sliding");
-        let runtime = runtime(1).unwrap();
-        let (mut one, mut two) = (load(&golden.model, &runtime), load(&golden.model, &runtime));
+        let (mut one, mut two) = (load(&golden.model), load(&golden.model));
         let same = evaluate(&mut one, Some(&mut two), &golden.prompt, 24).unwrap();
         let (theirs, difference) = same.against.unwrap();
         assert_eq!(theirs, same.score);
         assert_eq!((difference.agreement(), difference.kl_max(), difference.logit_max()), (1.0, 0.0, 0.0));
-        let mut narrow = load(&golden.model.all_in(DtypeChoice::Bf16), &runtime);
+        let mut narrow = load(&golden.model.all_in(DtypeChoice::Bf16));
         let (_, difference) =
             evaluate(&mut narrow, Some(&mut two), &golden.prompt, 24).unwrap().against.unwrap();
         assert!(

@@ -252,7 +252,8 @@ impl<'a> Inputs<'a> {
                     let form = Form::of(self.level, w.kind());
                     let x = self.quantized.iter().find(|rows| rows.form == form);
                     let x = x.expect("rows are there in the form of every matrix");
-                    let panels = |n: usize| ((first + n) / PANEL, (PANELS * PANEL).min(count - n).div_ceil(PANEL));
+                    let panels =
+                        |n: usize| ((first + n) / PANEL, (PANELS * PANEL).min(count - n).div_ceil(PANEL));
                     if to.stride == PANELS * PANEL && count == to.stride {
                         // The caller's buffer is what the kernel wants.
                         let out = to.out.slice(to.at, rows.len() * to.stride).as_chunks_mut().0;

@@ -4,6 +4,7 @@
 //! row's result depends on its own sequence alone, so a step may be cut anywhere. Does not know requests, plans or
 //! sampling.
 
+use super::driver::Driver;
 use super::overlap::{Cutter, Overlap};
 use crate::dispatch::{DispatchError, Dispatcher};
 use conclave_expert::Lane;
@@ -42,7 +43,7 @@ pub struct Forward<C: Compute> {
     trunk: Trunk<C>,
     kv: C::Kv,
     dispatcher: Arc<Dispatcher>,
-    runtime: tokio::runtime::Handle,
+    driver: Driver,
     cutter: Cutter,
 }
 
@@ -95,7 +96,7 @@ fn cut(sequences: &[StepSequence], rows: usize, parts: usize) -> Vec<(usize, Vec
 }
 
 impl<C: Compute> Forward<C> {
-    /// With room for `blocks` KV blocks of `block_size` positions; calls to experts run on `runtime`.
+    /// With room for `blocks` KV blocks of `block_size` positions; calls to experts run on `driver`.
     ///
     /// - Errors: the backend has no room for the KV blocks.
     pub fn new(
@@ -103,16 +104,21 @@ impl<C: Compute> Forward<C> {
         blocks: usize,
         block_size: usize,
         dispatcher: Arc<Dispatcher>,
-        runtime: tokio::runtime::Handle,
+        driver: Driver,
     ) -> Result<Self, ComputeError> {
         let kv = trunk.kv(blocks, block_size)?;
-        Ok(Self { trunk, kv, dispatcher, runtime, cutter: Cutter::default() })
+        Ok(Self { trunk, kv, dispatcher, driver, cutter: Cutter::default() })
     }
 
     /// Cuts steps into micro-batches as `overlap` says.
     pub fn with_overlap(mut self, overlap: Overlap) -> Self {
         self.cutter = Cutter::new(overlap);
         self
+    }
+
+    /// What the connections to expert nodes run on.
+    pub fn driver(&self) -> &Driver {
+        &self.driver
     }
 
     /// The model, described.
@@ -145,6 +151,8 @@ impl<C: Compute> Forward<C> {
         lane: Lane,
     ) -> Result<Passed<C::Act>, ForwardError> {
         let alone = parts.len() == 1;
+        // Calls that are under way must not wait for the trunk.
+        let _helped = (!alone).then(|| self.driver.beside());
         let mut batches: Vec<MicroBatch<C::Act>> = Vec::with_capacity(parts.len());
         for (first_row, sequences) in parts {
             let rows: usize = sequences.iter().map(|sequence| sequence.len).sum();
@@ -163,7 +171,7 @@ impl<C: Compute> Forward<C> {
                         FeedForward::Sparse { residual, rows, routing } if alone => {
                             let (layer, hidden) = (LayerIdx(layer as u32), self.spec().hidden);
                             let call = self.dispatcher.run_layer(layer, lane, hidden, &rows, &routing);
-                            let combined = self.runtime.block_on(call);
+                            let combined = self.driver.block_on(call);
                             Stream::Here(self.add(residual, combined, Arc::new(routing), first_row)?)
                         }
                         FeedForward::Sparse { residual, rows, routing } => {
@@ -191,7 +199,7 @@ impl<C: Compute> Forward<C> {
         let (dispatcher, hidden, routing) = (self.dispatcher.clone(), self.spec().hidden, Arc::new(routing));
         let asked = routing.clone();
         let call = async move { dispatcher.run_layer(layer, lane, hidden, &rows, &asked).await };
-        let call = self.runtime.spawn(call.in_current_span());
+        let call = self.driver.handle().spawn(call.in_current_span());
         Stream::Away { residual, routing, call: AbortOnDropHandle::new(call) }
     }
 
@@ -199,7 +207,7 @@ impl<C: Compute> Forward<C> {
     fn back(&self, stream: Stream<C::Act>, first_row: usize) -> Result<C::Act, ForwardError> {
         match stream {
             Stream::Here(x) => Ok(x),
-            Stream::Away { residual, routing, call } => match self.runtime.block_on(call) {
+            Stream::Away { residual, routing, call } => match self.driver.block_on(call) {
                 Ok(combined) => self.add(residual, combined, routing, first_row),
                 // Nobody else aborts the call, so it panicked: that goes on in the thread that needs its result.
                 Err(error) => std::panic::resume_unwind(error.into_panic()),

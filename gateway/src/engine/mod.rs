@@ -3,11 +3,13 @@
 //! Keeps true: what a request gets depends on its own tokens, parameters and seed alone; a request whose
 //! reader is gone stops within one step. Does not know text, HTTP or connections.
 
+mod driver;
 mod forward;
 mod overlap;
 mod prefix;
 mod step;
 
+pub use driver::Driver;
 pub use forward::{Forward, ForwardError, Passed};
 pub use overlap::Overlap;
 pub(crate) use prefix::salt;
@@ -20,7 +22,6 @@ use conclave_scheduler::{
 use conclave_types::{ErrorCode, Millis, RequestId, TokenId};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -86,7 +87,7 @@ enum Message {
 /// Talks to the engine; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct EngineHandle {
-    inbox: Sender<Message>,
+    inbox: mpsc::UnboundedSender<Message>,
     load: Arc<Mutex<Load>>,
     /// Submissions that the engine has not seen yet: it looks once a step.
     unseen: Arc<AtomicU32>,
@@ -113,7 +114,7 @@ impl Load {
 /// A running sequence; dropping it aborts.
 pub(crate) struct Generation {
     id: RequestId,
-    inbox: Sender<Message>,
+    inbox: mpsc::UnboundedSender<Message>,
     /// Events in order; ends after `Finished` or `Failed`. Bounded by the answer's length.
     pub(crate) events: mpsc::UnboundedReceiver<EngineEvent>,
 }
@@ -185,18 +186,18 @@ struct Engine<C: Compute> {
 
 /// Starts the engine's thread.
 ///
-/// - `runtime`: where calls to expert nodes run.
+/// - `driver`: what the connections to expert nodes run on.
 /// - Errors: the backend has no room for the KV blocks.
 pub(crate) fn start<C: Compute>(
     trunk: Trunk<C>,
     options: SchedulerOptions,
     overlap: Overlap,
     dispatcher: Arc<Dispatcher>,
-    runtime: tokio::runtime::Handle,
+    driver: Driver,
 ) -> Result<(EngineHandle, std::thread::JoinHandle<()>), conclave_model::ComputeError> {
     let (blocks, block_size) = (options.blocks as usize, options.block_size as usize);
-    let forward = Forward::new(trunk, blocks, block_size, dispatcher, runtime)?.with_overlap(overlap);
-    let (inbox, messages) = channel();
+    let forward = Forward::new(trunk, blocks, block_size, dispatcher, driver)?.with_overlap(overlap);
+    let (inbox, messages) = mpsc::unbounded_channel();
     let scheduler = Scheduler::new(options);
     let load = Arc::new(Mutex::new(Load { stats: scheduler.stats(), seconds_per_end: 0.0 }));
     let unseen = Arc::new(AtomicU32::new(0));
@@ -219,22 +220,18 @@ pub(crate) fn start<C: Compute>(
 }
 
 impl<C: Compute> Engine<C> {
-    fn run(mut self, messages: Receiver<Message>) {
+    fn run(mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
         loop {
-            // Idle: sleep until something arrives. Busy: take what is there and go on.
-            let idle = self.running.is_empty();
-            let first = if idle {
+            // Idle: wait for something to arrive, and keep the connections alive. Busy: take what is there and go on.
+            let first = if self.running.is_empty() {
                 // The pace is that of a busy engine.
                 self.last_end = None;
-                match messages.recv_timeout(Duration::from_secs(3600)) {
-                    Ok(message) => Some(message),
-                    Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
+                let Some(message) = self.forward.driver().block_on(messages.recv()) else { return };
+                Some(message)
             } else {
                 None
             };
-            for message in first.into_iter().chain(messages.try_iter()) {
+            for message in first.into_iter().chain(std::iter::from_fn(|| messages.try_recv().ok())) {
                 match message {
                     Message::Submit { request, events, reply } => {
                         self.submit(*request, events, reply);

@@ -210,7 +210,9 @@ impl RowSink<'_> {
         for _ in 0..self.blocks {
             // SAFETY: the caller's promise.
             unsafe {
-                self.codes.slice(to * bytes, bytes).copy_from_slice(&rows.codes[at * bytes..(at + 1) * bytes]);
+                self.codes
+                    .slice(to * bytes, bytes)
+                    .copy_from_slice(&rows.codes[at * bytes..(at + 1) * bytes]);
                 self.scales.slice(to, 1)[0] = rows.scales[at];
                 self.sums.slice(to, 1)[0] = rows.sums[at];
                 self.starts.slice(to, 1)[0] = rows.starts[at];

@@ -192,11 +192,7 @@ impl<const P: usize> Tile<P> {
     // Indices, because constant loops over them are what the compiler unrolls into registers.
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    unsafe fn multiply<C: Columns, const KIND: usize, const R: usize>(
-        &self,
-        kind: QuantKind,
-        count: usize,
-    ) {
+    unsafe fn multiply<C: Columns, const KIND: usize, const R: usize>(&self, kind: QuantKind, count: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             let groups = std::hint::black_box(8);
