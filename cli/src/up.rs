@@ -226,9 +226,10 @@ fn prepare(
         roles.push(Role { log: data.join(format!("{name}.log")), name, role: "coordinator", args });
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Processes of a kind seldom have equally much to do: half of the cores are left to who still has.
     let threads = |processes: u32| {
-        let threads = options.model.threads().unwrap_or(cores / processes.max(1) as usize);
-        threads.max(1).to_string()
+        let share = (2 * cores).div_ceil(processes.max(1) as usize).min(cores);
+        options.model.threads().unwrap_or(share).max(1).to_string()
     };
     let model = options.model.flags(&folder, &manifest_file);
     // Not in the data folder: its path may be longer than a socket's can be.

@@ -7,7 +7,7 @@ use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts};
 use conclave_expert_node::ExpertServer;
 use conclave_expert_rpc::{ClusterToken, GrpcExperts};
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
-use conclave_gateway::{Driver, Forward, Overlap};
+use conclave_gateway::{Driver, Forward, Overlap, RowsDtype};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{CpuCompute, KvDtypeChoice, Manifest, ModelFolder, Trunk, WeightDtype, WeightDtypes};
@@ -62,6 +62,8 @@ pub(crate) struct Way {
     pub(crate) nodes: u32,
     /// Over TCP, as between machines, in place of Unix sockets.
     pub(crate) tcp: bool,
+    /// What rows travel as.
+    pub(crate) rows: RowsDtype,
 }
 
 /// A loaded model.
@@ -75,6 +77,7 @@ pub(crate) struct Whole {
     pub(crate) expert_bytes: f64,
     /// What keys and values are stored in.
     pub(crate) kv: KvDtype,
+    rows: RowsDtype,
 }
 
 impl Whole {
@@ -114,10 +117,10 @@ impl Whole {
         };
         let kv = kv.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv), &folder)?;
-        let dispatcher = Arc::new(Dispatcher::new(digest, folder.dtype.into(), homes));
+        let dispatcher = Arc::new(Dispatcher::new(digest, way.rows.resolve(folder.dtype), homes));
         let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, driver)?;
         let forward = forward.with_overlap(way.overlap);
-        Ok(Self { forward, folder, digest, pool, asked, expert_bytes, kv })
+        Ok(Self { forward, folder, digest, pool, asked, expert_bytes, kv, rows: way.rows })
     }
 
     /// What is computed with, such as `bf16` or `bf16, experts q4, trunk q8, kv q8`.
@@ -131,6 +134,9 @@ impl Whole {
         }
         if self.kv != KvDtypeChoice::Auto.resolve(self.folder.dtype) {
             form.push_str(&format!(", kv {}", self.kv.name()));
+        }
+        if self.rows != RowsDtype::Auto {
+            form.push_str(", rows q8");
         }
         form
     }

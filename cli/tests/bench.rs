@@ -62,6 +62,30 @@ fn bench_prints_every_figure_and_writes_them_as_json() {
 }
 
 #[test]
+fn bench_tells_where_a_layer_goes_whose_experts_are_at_nodes() {
+    for way in [&[][..], &["--tcp"]] {
+        let args = [&["bench", "--nodes", "2", "--test", "b1,pp8", "--json", "-"], way, &SHORT[..]].concat();
+        let report: Value = serde_json::from_str(&prints(&args)).unwrap();
+        let layers = report["layers"].as_array().unwrap();
+        let names: Vec<&str> = layers.iter().map(|layer| layer["figure"].as_str().unwrap()).collect();
+        assert_eq!(names, ["pp8", "b1"]);
+        for layer in layers {
+            let median = |part: &str| layer["seconds"][part]["p50"].as_f64().unwrap();
+            assert!(median("compute") > 0.0 && median("wire") > 0.0, "{layer}");
+            assert!(median("overhead") < median("layer"), "{layer}");
+            let bytes = |key: &str| layer[key].as_f64().unwrap();
+            assert!(bytes("bytes_sent") < bytes("bytes_received"), "a row is sent once a node: {layer}");
+            assert_eq!(bytes("bytes_of_one_message_an_expert"), 2.0 * bytes("bytes_received"));
+        }
+    }
+    let text = prints(&[&["bench", "--nodes", "2", "--test", "b1"], &SHORT[..]].concat());
+    assert!(text.contains("overhead") && text.contains("P99"), "{text}");
+    assert!(
+        prints(&[&["bench", "--test", "b1", "--json", "-"], &SHORT[..]].concat()).contains(r#""layers": []"#)
+    );
+}
+
+#[test]
 fn bench_measures_one_figure_alone_on_any_model_without_a_tokenizer() {
     let model = golden("qwen3_moe/sliding");
     let args = [&["bench", "--model", &model, "--test", "b3,pp20", "--json", "-"], &SHORT[..]].concat();
@@ -115,4 +139,26 @@ fn eval_refuses_what_it_cannot_score() {
     assert!(refusal(&["eval", "--text", "no/such.txt"]).contains("no/such.txt"));
     assert!(refusal(&["eval", "--window", "4096"]).contains("the model's context is 512"));
     assert!(refusal(&["eval", "--window", "1"]).contains("window is 1"));
+}
+
+#[test]
+fn rows_in_int8_move_little_more_than_half_the_bytes_and_cost_little() {
+    let moved = |rows: &str| -> f64 {
+        let args = ["bench", "--nodes", "4", "--rows-dtype", rows, "--test", "b8", "--json", "-"];
+        let report: Value = serde_json::from_str(&prints(&[&args[..], &SHORT[..]].concat())).unwrap();
+        assert_eq!(report["model"]["form"].as_str().unwrap().ends_with("rows q8"), rows == "q8", "{report}");
+        let bytes = |key: &str| report["layers"][0][key].as_f64().unwrap();
+        bytes("bytes_sent") + bytes("bytes_received")
+    };
+    let (auto, q8) = (moved("auto"), moved("q8"));
+    // 36 bytes for 32 values in place of 64; other rows may be routed otherwise.
+    assert!(0.5 * auto < q8 && q8 < 0.62 * auto, "{q8} of {auto}");
+    let perplexity = |rows: &str| -> f64 {
+        let args = ["eval", "--tokens-max", "600", "--rows-dtype", rows, "--json", "-"];
+        let found: Value = serde_json::from_str(&prints(&args)).unwrap();
+        found["tested"]["perplexity"].as_f64().unwrap()
+    };
+    let (auto, q8) = (perplexity("auto"), perplexity("q8"));
+    assert!(auto != q8, "the rows were rounded");
+    assert!((q8 / auto - 1.0).abs() < 0.01, "{auto} {q8}");
 }

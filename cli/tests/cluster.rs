@@ -452,3 +452,19 @@ fn settings_that_cannot_work_are_refused_together() {
     let port = busy.local_addr().unwrap().port().to_string();
     assert!(stderr(&["up", "--port", &port]).contains("cannot listen on"));
 }
+
+#[test]
+fn an_answer_that_runs_when_up_is_told_to_stop_ends_whole() {
+    let up = Up::start(&[]);
+    let mut body = story("the lost kite", 3, 0.0);
+    body["max_tokens"] = json!(200);
+    body["ignore_eos"] = json!(true);
+    let whole = up.text(&body);
+    let (text, last) = up.stream(&body, |count, _| {
+        if count == 10 {
+            signal(up.child.id(), "INT");
+        }
+    });
+    assert_eq!(text, whole);
+    assert_eq!(last["choices"][0]["finish_reason"], "length", "{last}");
+}

@@ -15,7 +15,7 @@ mod work;
 pub use cluster::{ClusterFeed, ClusterOptions};
 pub use conclave_control_rpc::ClusterToken;
 pub use engine::{Driver, Forward, ForwardError, Overlap, Passed};
-pub use options::{GatewayOptions, Problem};
+pub use options::{GatewayOptions, Problem, RowsDtype};
 pub use peers::PeerOptions;
 
 use api::{ApiState, Defaults};
@@ -106,7 +106,7 @@ impl Gateway {
         let codec = text::TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
         let kv_dtype = options.kv_dtype.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool).with_kv(kv_dtype), folder)?;
-        let dispatcher = Arc::new(Dispatcher::new(digest, folder.dtype.into(), homes));
+        let dispatcher = Arc::new(Dispatcher::new(digest, options.rows_dtype.resolve(folder.dtype), homes));
         let context_max = (folder.spec.context_max as u32).min(options.context_max.unwrap_or(u32::MAX));
         let scheduler = SchedulerOptions {
             step_tokens_max: options.step_tokens_max,
@@ -147,7 +147,10 @@ impl Gateway {
         metrics::gauge!("conclave_kv_bytes").set(kv_bytes as f64);
         let ready = Arc::new(AtomicBool::new(false));
         let work = Arc::new(Work::default());
-        let class = format!("{digest} kv {}", kv_dtype.name());
+        let mut class = format!("{digest} kv {}", kv_dtype.name());
+        if options.rows_dtype != RowsDtype::Auto {
+            class.push_str(" rows q8");
+        }
         let class = api::short(&Digest::of(class.as_bytes()));
         let state = Arc::new(ApiState {
             engine: engine.clone(),

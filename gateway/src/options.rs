@@ -2,11 +2,32 @@
 
 use crate::engine::Overlap;
 use crate::peers::PeerOptions;
-use conclave_model::KvDtypeChoice;
+use conclave_expert::RowDtype;
+use conclave_model::{KvDtypeChoice, NumericDtype};
 use std::net::IpAddr;
 
 /// A setting that cannot be used: key, value, what would do.
 pub type Problem = String;
+
+/// `--rows-dtype`: what rows travel as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum RowsDtype {
+    /// As the model is computed.
+    #[default]
+    Auto,
+    /// In int8.
+    Q8,
+}
+
+impl RowsDtype {
+    /// For a model that is computed in `dtype`.
+    pub fn resolve(self, dtype: NumericDtype) -> RowDtype {
+        match self {
+            Self::Auto => dtype.into(),
+            Self::Q8 => RowDtype::Q8,
+        }
+    }
+}
 
 /// Settings of a gateway.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,6 +61,11 @@ pub struct GatewayOptions {
     /// with a scale for each position and head: half of bf16, less exact).
     #[arg(long, env = "CONCLAVE_KV_DTYPE", default_value = "auto")]
     pub kv_dtype: KvDtypeChoice,
+    /// What rows are rounded to on their way to the experts and back: auto (as the model is computed, f32 or bf16) or q8
+    /// (int8 with a scale for each 32: little more than half of bf16's bytes, less exact). Changes tokens, wherever the
+    /// experts are; gateways of one cluster must agree.
+    #[arg(long, env = "CONCLAVE_ROWS_DTYPE", default_value = "auto")]
+    pub rows_dtype: RowsDtype,
     /// Tokens of one KV block. Range: 1..=256. Multiples of 16 are fastest.
     #[arg(long, env = "CONCLAVE_KV_BLOCK_SIZE", default_value_t = 16)]
     pub kv_block_size: u32,

@@ -15,7 +15,7 @@ use crate::process::check;
 use crate::whole::{Way, Whole, blocks};
 use anyhow::{Context, bail};
 use baseline::Baseline;
-use conclave_gateway::Overlap;
+use conclave_gateway::{Overlap, RowsDtype};
 use conclave_kernels::limits::Limits;
 use conclave_model::KvDtypeChoice;
 use figure::{Figure, Test};
@@ -67,6 +67,9 @@ pub(crate) struct BenchOptions {
     /// Call the nodes over TCP, as on other machines, in place of Unix sockets.
     #[arg(long, requires = "nodes")]
     tcp: bool,
+    /// What rows are rounded to on their way to the experts and back: auto or q8.
+    #[arg(long, env = "CONCLAVE_ROWS_DTYPE", default_value = "auto")]
+    rows_dtype: RowsDtype,
     /// Whether steps are cut so that the trunk works while rows are away: auto, off, two or four.
     #[arg(long, default_value = "auto")]
     overlap: Overlap,
@@ -87,7 +90,7 @@ pub(crate) struct BenchOptions {
 impl BenchOptions {
     fn way(&self) -> Way {
         let delay = Duration::from_secs_f32(self.away_ms / 1000.0);
-        Way { delay, overlap: self.overlap, nodes: self.nodes, tcp: self.tcp }
+        Way { delay, overlap: self.overlap, nodes: self.nodes, tcp: self.tcp, rows: self.rows_dtype }
     }
 
     /// Every problem at once.

@@ -10,6 +10,7 @@ use crate::process::check;
 use crate::whole::{Way, Whole, blocks};
 use anyhow::{Context, bail};
 use conclave_expert::Lane;
+use conclave_gateway::RowsDtype;
 use conclave_gateway::text::TextCodec;
 use conclave_model::{DtypeChoice, KvDtypeChoice, StepSequence};
 use score::{Difference, Score};
@@ -28,6 +29,9 @@ pub(crate) struct EvalOptions {
     /// What keys and values are stored in: auto (f32 for models computed in f32, else bf16), f32, bf16 or q8.
     #[arg(long, env = "CONCLAVE_KV_DTYPE", default_value = "auto")]
     kv_dtype: KvDtypeChoice,
+    /// What rows are rounded to on their way to the experts and back: auto or q8. Not in the reference.
+    #[arg(long, env = "CONCLAVE_ROWS_DTYPE", default_value = "auto")]
+    rows_dtype: RowsDtype,
     /// The text, in UTF-8; default: heldout.txt of the model folder.
     #[arg(long)]
     text: Option<PathBuf>,
@@ -74,11 +78,12 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
     if tokens.len() < 2 {
         bail!("{} has {} tokens; at least 2 are needed to score one", path.display(), tokens.len());
     }
-    let load = |model: &ModelOptions, kv| {
-        Whole::load(model, model.open()?, blocks(options.window), kv, Way::default())
+    let load = |model: &ModelOptions, kv, rows| {
+        let way = Way { rows, ..Way::default() };
+        Whole::load(model, model.open()?, blocks(options.window), kv, way)
     };
-    let mut whole = load(&options.model, options.kv_dtype)?;
-    let reference = |dtype| load(&options.model.all_in(dtype), KvDtypeChoice::Auto);
+    let mut whole = load(&options.model, options.kv_dtype, options.rows_dtype)?;
+    let reference = |dtype| load(&options.model.all_in(dtype), KvDtypeChoice::Auto, RowsDtype::Auto);
     let mut reference = options.reference_dtype.map(reference).transpose()?;
     let found = evaluate(&mut whole, reference.as_mut(), &tokens, options.window)?;
     let report = found.json(options, &whole, reference.as_ref());

@@ -4,7 +4,7 @@ use conclave_expert::conformance::Subject;
 use conclave_expert::{
     ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertRows, Lane, LocalExperts, RowDtype, Rows,
 };
-use conclave_expert_rpc::{ClusterToken, ExpertService, GrpcExperts};
+use conclave_expert_rpc::{ClusterToken, ExpertService, ExpertSocket, GrpcExperts, socket_path};
 use conclave_kernels::Pool;
 use conclave_model::{DtypeChoice, Manifest, ModelFolder};
 use conclave_types::{Digest, ExpertIdx, ExpertKey, LayerIdx, ModelDigest, PlacementEpoch};
@@ -71,6 +71,39 @@ async fn remote_experts_conform_bit_for_bit() {
     let remote = GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap();
     remote.connected().await;
     Subject { backend: &remote, reference: &local, model, hidden }.check().await;
+}
+
+#[tokio::test]
+async fn a_node_of_this_machine_is_called_through_its_socket() {
+    let (local, model, hidden) = experts(4);
+    let local = Arc::new(local);
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens at the address, so only the socket can answer.
+    let address = "127.0.0.1:1";
+    let socket = ExpertSocket::bind(folder.path(), address).unwrap();
+    let service = ExpertService::new(local.clone(), ClusterToken::default());
+    let server = tokio::spawn(service.serve_socket(socket, std::future::pending()));
+    let remote = GrpcExperts::new(address, Some(folder.path()), &ClusterToken::default()).unwrap();
+    remote.connected().await;
+    Subject { backend: &remote, reference: &local, model, hidden }.check().await;
+    server.abort();
+    let _ = server.await;
+    assert!(!socket_path(folder.path(), address).exists(), "the file goes with the socket");
+}
+
+#[tokio::test]
+async fn a_socket_at_which_nobody_answers_is_passed_over() {
+    let (local, model, hidden) = experts(4);
+    let local = Arc::new(local);
+    let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
+    let folder = tempfile::tempdir().unwrap();
+    // What a killed node leaves behind.
+    drop(std::os::unix::net::UnixListener::bind(socket_path(folder.path(), &address)).unwrap());
+    let remote = GrpcExperts::new(&address, Some(folder.path()), &ClusterToken::default()).unwrap();
+    remote.connected().await;
+    Subject { backend: &remote, reference: &local, model, hidden }.check().await;
+    // And a node that takes the address over takes its place over.
+    let _socket = ExpertSocket::bind(folder.path(), &address).unwrap();
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ pub enum RowDtype {
     F32,
     /// 2 bytes little-endian, rounded to nearest even; the default.
     Bf16,
+    /// One byte, and an f32 scale for each 32 of them, before all codes of the row; less exact.
+    Q8,
 }
 
 impl From<NumericDtype> for RowDtype {
@@ -27,11 +29,12 @@ impl From<NumericDtype> for RowDtype {
 }
 
 impl RowDtype {
-    /// Bytes of one element.
-    pub fn element_bytes(self) -> usize {
+    /// Bytes of one row of `width` elements.
+    pub fn row_bytes(self, width: usize) -> usize {
         match self {
-            Self::F32 => 4,
-            Self::Bf16 => 2,
+            Self::F32 => 4 * width,
+            Self::Bf16 => 2 * width,
+            Self::Q8 => conclave_kernels::q8_row_bytes(width),
         }
     }
 }
@@ -45,22 +48,27 @@ pub struct Rows {
     pub width: usize,
     /// Rows.
     pub count: usize,
-    /// `count * width * dtype.element_bytes()` bytes.
+    /// `count * dtype.row_bytes(width)` bytes.
     pub data: Bytes,
 }
 
 impl Rows {
     /// Rounds `values` `[count, width]` to `dtype`.
     pub fn from_f32(dtype: RowDtype, width: usize, values: &[f32]) -> Self {
-        let mut data = vec![0; values.len() * dtype.element_bytes()];
+        let count = values.len() / width;
+        let mut data = vec![0; count * dtype.row_bytes(width)];
         match dtype {
             RowDtype::F32 => {
                 let bytes = data.as_chunks_mut::<4>().0.iter_mut();
                 bytes.zip(values).for_each(|(bytes, value)| *bytes = value.to_le_bytes());
             }
             RowDtype::Bf16 => conclave_kernels::to_bf16(values, &mut data),
+            RowDtype::Q8 => {
+                let rows = data.chunks_exact_mut(dtype.row_bytes(width)).zip(values.chunks_exact(width));
+                rows.for_each(|(to, from)| conclave_kernels::to_q8(from, to));
+            }
         }
-        Self { dtype, width, count: values.len() / width, data: data.into() }
+        Self { dtype, width, count, data: data.into() }
     }
 
     /// The named rows, in that order; all of them in order are not copied.
@@ -68,7 +76,7 @@ impl Rows {
     /// Panics if a row is not there.
     pub fn select(&self, rows: &[usize]) -> Self {
         let Self { dtype, width, .. } = *self;
-        let bytes = width * dtype.element_bytes();
+        let bytes = dtype.row_bytes(width);
         let data = if rows.len() == self.count && rows.iter().enumerate().all(|(at, row)| at == *row) {
             self.data.clone()
         } else {
@@ -90,16 +98,24 @@ impl Rows {
                 conclave_kernels::from_bf16(&self.data[..2 * values.len()], &mut values);
                 values
             }
+            RowDtype::Q8 => {
+                let mut values = vec![0.0; self.count * self.width];
+                let rows = self.data.chunks_exact(self.dtype.row_bytes(self.width));
+                let rows = rows.zip(values.chunks_exact_mut(self.width));
+                rows.for_each(|(from, to)| conclave_kernels::from_q8(from, to));
+                values
+            }
         }
     }
 
     /// Adds `weight` times row `row` to `out` `[width]`.
     pub fn add_weighted(&self, row: usize, weight: f32, out: &mut [f32]) {
-        let bytes = self.width * self.dtype.element_bytes();
+        let bytes = self.dtype.row_bytes(self.width);
         let row = &self.data[row * bytes..(row + 1) * bytes];
         match self.dtype {
             RowDtype::F32 => conclave_kernels::add_weighted_f32(weight, row, out),
             RowDtype::Bf16 => conclave_kernels::add_weighted_bf16(weight, row, out),
+            RowDtype::Q8 => conclave_kernels::add_weighted_q8(weight, row, out),
         }
     }
 
@@ -108,6 +124,10 @@ impl Rows {
         match self.dtype {
             RowDtype::F32 => conclave_kernels::all_finite(&self.to_f32()),
             RowDtype::Bf16 => conclave_kernels::all_finite_bf16(&self.data),
+            RowDtype::Q8 => {
+                let mut rows = self.data.chunks_exact(self.dtype.row_bytes(self.width));
+                rows.all(|row| conclave_kernels::all_finite_q8(row, self.width))
+            }
         }
     }
 }
@@ -155,7 +175,9 @@ impl ExpertBatch {
     /// Refuses a call whose parts do not fit each other, as a broken peer could send it.
     pub fn check(&self) -> Result<(), ExpertError> {
         let Rows { dtype, width, count, data } = &self.rows;
-        let expected = count.checked_mul(*width).and_then(|n| n.checked_mul(dtype.element_bytes()));
+        // A width that would overflow needs more bytes than any message has.
+        let expected = (*width <= data.len()).then(|| dtype.row_bytes(*width));
+        let expected = expected.and_then(|bytes| count.checked_mul(bytes));
         if expected != Some(data.len()) {
             let why = format!("{count} rows of {width} {dtype:?} do not make {} bytes", data.len());
             return Err(ExpertError::Protocol(why));

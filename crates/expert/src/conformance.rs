@@ -36,7 +36,7 @@ impl Subject<'_> {
             lane: if seed.is_multiple_of(4) { Lane::Prefill } else { Lane::Decode },
             deadline: None,
             rows: Rows::from_f32(
-                if seed.is_multiple_of(3) { RowDtype::F32 } else { RowDtype::Bf16 },
+                [RowDtype::F32, RowDtype::Bf16, RowDtype::Q8][seed as usize % 3],
                 self.hidden,
                 &values,
             ),
@@ -70,7 +70,7 @@ impl Subject<'_> {
 
     async fn a_row_gets_the_same_bits_alone(&self) {
         let call = self.call(8);
-        let row_bytes = self.hidden * call.rows.dtype.element_bytes();
+        let row_bytes = call.rows.dtype.row_bytes(self.hidden);
         let together = self.backend.run(call.clone()).await.expect("a good call is answered").rows;
         let mut at = 0;
         for expert in &call.experts {

@@ -1,10 +1,13 @@
-//! Rows as little-endian bytes: rounding to bf16, widening, adding up, and the scan for NaN and infinity.
+//! Rows as little-endian bytes: rounding to bf16 or int8, widening, adding up, and the scan for NaN and infinity.
 //!
 //! Keeps true: loops are compiled for the machine's instruction set and give the bits of the plain ones. Bytes need no
 //! alignment, because they come as they came off the wire.
 
 use crate::Isa;
 use crate::isa::per_isa;
+
+/// Values that share a scale in int8.
+const Q8_BLOCK: usize = 32;
 
 /// Rounds to nearest even; NaN stays NaN.
 #[inline(always)]
@@ -53,6 +56,51 @@ fn finite_bf16_body(from: &[u8]) -> bool {
     halves.iter().fold(0, |worst, half| worst.max(u16::from_le_bytes(*half) & 0x7fff)) < 0x7f80
 }
 
+/// The scales of a row and its codes; `row` is as long as [`q8_row_bytes`] says.
+#[inline(always)]
+fn q8_parts(row: &[u8], width: usize) -> (&[[u8; 4]], &[u8]) {
+    let (scales, codes) = row.split_at(4 * width.div_ceil(Q8_BLOCK));
+    (scales.as_chunks().0, codes)
+}
+
+#[inline(always)]
+fn to_q8_body(from: &[f32], to: &mut [u8]) {
+    let (scales, codes) = to.split_at_mut(4 * from.len().div_ceil(Q8_BLOCK));
+    let blocks = from.chunks(Q8_BLOCK).zip(codes.chunks_mut(Q8_BLOCK));
+    for ((values, codes), scale) in blocks.zip(scales.as_chunks_mut::<4>().0) {
+        let peak = values.iter().fold(0, |peak, value| peak.max(value.to_bits() & 0x7fff_ffff));
+        let peak = f32::from_bits(peak);
+        // Below that the quotient could overflow; such a block is zeros. A damaged one gets a scale that shows it.
+        let inverse = if peak > 1e-30 { 127.0 / peak } else { 0.0 };
+        *scale = if peak.is_finite() { peak / 127.0 } else { f32::NAN }.to_le_bytes();
+        codes
+            .iter_mut()
+            .zip(values)
+            .for_each(|(code, value)| *code = (value * inverse).round_ties_even() as i8 as u8);
+    }
+}
+
+#[inline(always)]
+fn from_q8_body(from: &[u8], to: &mut [f32]) {
+    let (scales, codes) = q8_parts(from, to.len());
+    for ((to, codes), scale) in to.chunks_mut(Q8_BLOCK).zip(codes.chunks(Q8_BLOCK)).zip(scales) {
+        let scale = f32::from_le_bytes(*scale);
+        to.iter_mut().zip(codes).for_each(|(to, code)| *to = scale * f32::from(*code as i8));
+    }
+}
+
+#[inline(always)]
+fn add_q8_body(weight: f32, from: &[u8], to: &mut [f32]) {
+    let (scales, codes) = q8_parts(from, to.len());
+    for ((to, codes), scale) in to.chunks_mut(Q8_BLOCK).zip(codes.chunks(Q8_BLOCK)).zip(scales) {
+        let scale = f32::from_le_bytes(*scale);
+        to.iter_mut().zip(codes).for_each(|(to, code)| *to += weight * (scale * f32::from(*code as i8)));
+    }
+}
+
+per_isa! { fn to_q8_on(from: &[f32], to: &mut [u8]) = to_q8_body }
+per_isa! { fn from_q8_on(from: &[u8], to: &mut [f32]) = from_q8_body }
+per_isa! { fn add_q8_on(weight: f32, from: &[u8], to: &mut [f32]) = add_q8_body }
 per_isa! { fn to_bf16_on(from: &[f32], to: &mut [u8]) = to_bf16_body }
 per_isa! { fn from_bf16_on(from: &[u8], to: &mut [f32]) = from_bf16_body }
 per_isa! { fn add_bf16_on(weight: f32, from: &[u8], to: &mut [f32]) = add_bf16_body }
@@ -82,6 +130,36 @@ pub fn add_weighted_bf16(weight: f32, from: &[u8], to: &mut [f32]) {
 pub fn add_weighted_f32(weight: f32, from: &[u8], to: &mut [f32]) {
     assert_eq!(from.len(), 4 * to.len(), "add_weighted_f32");
     add_f32_on(Isa::best(), weight, from, to);
+}
+
+/// Bytes of a row of `width` values in int8: an f32 scale for each block of 32, then the codes.
+pub fn q8_row_bytes(width: usize) -> usize {
+    4 * width.div_ceil(Q8_BLOCK) + width
+}
+
+/// Rounds one row to int8: the largest magnitude of each block of 32 becomes 127, ties go to even.
+pub fn to_q8(from: &[f32], to: &mut [u8]) {
+    assert_eq!(q8_row_bytes(from.len()), to.len(), "to_q8");
+    to_q8_on(Isa::best(), from, to);
+}
+
+/// What one row in int8 stands for: scale times code, rounded.
+pub fn from_q8(from: &[u8], to: &mut [f32]) {
+    assert_eq!(from.len(), q8_row_bytes(to.len()), "from_q8");
+    from_q8_on(Isa::best(), from, to);
+}
+
+/// `to += weight * from`, with the row `from` in int8; every operation is rounded.
+pub fn add_weighted_q8(weight: f32, from: &[u8], to: &mut [f32]) {
+    assert_eq!(from.len(), q8_row_bytes(to.len()), "add_weighted_q8");
+    add_q8_on(Isa::best(), weight, from, to);
+}
+
+/// Whether no value of a row of `width` values in int8 is NaN or infinite.
+pub fn all_finite_q8(from: &[u8], width: usize) -> bool {
+    assert_eq!(from.len(), q8_row_bytes(width), "all_finite_q8");
+    let (scales, _) = q8_parts(from, width);
+    scales.iter().all(|scale| f32::from_le_bytes(*scale).is_finite())
 }
 
 /// Whether no value is NaN or infinite.
@@ -127,5 +205,37 @@ mod tests {
         let mut sums = [0.3; 5];
         add_weighted_f32(0.7, &values.map(f32::to_le_bytes).concat(), &mut sums);
         assert_eq!(sums, values.map(|value| 0.3 + 0.7 * value));
+    }
+
+    #[test]
+    fn int8_rows_keep_what_a_block_of_32_allows_and_show_damage() {
+        for width in [1, 31, 32, 33, 96, 100] {
+            let values: Vec<f32> = (0..width).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.37).collect();
+            let mut bytes = vec![0; q8_row_bytes(width)];
+            to_q8(&values, &mut bytes);
+            let mut back = vec![0.0; width];
+            from_q8(&bytes, &mut back);
+            for (values, back) in values.chunks(32).zip(back.chunks(32)) {
+                let peak = values.iter().fold(0.0_f32, |peak, value| peak.max(value.abs()));
+                let worst = values
+                    .iter()
+                    .zip(back)
+                    .fold(0.0_f32, |worst, (value, back)| worst.max((value - back).abs()));
+                assert!(worst <= peak / 127.0 * 0.5001, "{worst} of {peak}");
+            }
+            let mut sums = vec![0.3; width];
+            add_weighted_q8(0.7, &bytes, &mut sums);
+            assert_eq!(sums, back.iter().map(|value| 0.3 + 0.7 * value).collect::<Vec<_>>());
+            assert!(all_finite_q8(&bytes, width));
+            for damage in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut values = values.clone();
+                values[width / 2] = damage;
+                to_q8(&values, &mut bytes);
+                assert!(!all_finite_q8(&bytes, width), "{damage} at {}", width / 2);
+            }
+            to_q8(&vec![1e-38; width], &mut bytes);
+            from_q8(&bytes, &mut back);
+            assert!(back.iter().all(|value| *value == 0.0));
+        }
     }
 }

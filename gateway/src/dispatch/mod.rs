@@ -250,7 +250,7 @@ fn check(rows: Rows, batch: &NodeBatch, hidden: usize) -> Result<Rows, ExpertErr
         let why = format!("{} rows of {} instead of {expected} of {hidden}", rows.count, rows.width);
         return Err(ExpertError::Protocol(why));
     }
-    let bytes = expected * hidden * rows.dtype.element_bytes();
+    let bytes = expected * rows.dtype.row_bytes(hidden);
     if rows.data.len() != bytes {
         return Err(ExpertError::Protocol(format!("{} bytes instead of {bytes}", rows.data.len())));
     }

@@ -27,13 +27,34 @@ impl NodeBatch {
     }
 }
 
+/// What an expert costs at least, in rows: its weights are read for one row as for eight.
+const ROWS_MIN: usize = 8;
+/// What asking more nodes has to take off the busiest one, in rows: a call costs about as much as a few experts.
+const CALLS: usize = 4 * ROWS_MIN;
+
+/// One expert to compute somewhere.
+struct Wanted {
+    expert: ExpertIdx,
+    pairs: Vec<usize>,
+    /// Its live homes, ascending; at least one.
+    homes: Vec<NodeId>,
+}
+
+impl Wanted {
+    fn cost(&self) -> usize {
+        self.pairs.len().max(ROWS_MIN)
+    }
+}
+
 /// Splits one layer's routed rows into one batch per node.
 ///
 /// - `routing`: the experts of each row; `wanted(pair)` tells which pairs are still to be computed.
 /// - `alive`: the nodes that may be asked.
 /// - Returns batches ordered by `NodeId`; each wanted pair appears exactly once. The fewest nodes are asked
 ///   (greedily: the one that covers most of the remaining experts, then the least loaded, then the lowest id),
-///   because each node more costs a round trip and its rows once more on the wire.
+///   because each node more costs a round trip and its rows once more on the wire; all of them, if that relieves the
+///   busiest by more than a call costs. Among the nodes that are asked experts are spread evenly, since the layer
+///   waits for the last.
 /// - Errors: the experts without a live home, ascending.
 pub fn split(
     layer: LayerIdx,
@@ -47,29 +68,65 @@ pub fn split(
     for (pair, expert) in routing.experts.iter().enumerate().filter(|(pair, _)| wanted(*pair)) {
         pairs.entry(*expert).or_default().push(pair);
     }
-    let homes = |expert: ExpertIdx| {
-        placement.homes(ExpertKey { layer, expert }).iter().copied().filter(|node| alive.contains(node))
-    };
+    let mut experts: Vec<Wanted> = pairs
+        .into_iter()
+        .map(|(expert, pairs)| {
+            let homes = placement.homes(ExpertKey { layer, expert }).iter().copied();
+            Wanted { expert, pairs, homes: homes.filter(|node| alive.contains(node)).collect() }
+        })
+        .collect();
     let homeless: Vec<ExpertIdx> =
-        pairs.keys().copied().filter(|expert| homes(*expert).next().is_none()).collect();
+        experts.iter().filter(|wanted| wanted.homes.is_empty()).map(|wanted| wanted.expert).collect();
     if !homeless.is_empty() {
         return Err(homeless);
     }
+    // Whoever has least choice chooses first, and large ones before those that fill the gaps.
+    experts.sort_by_key(|wanted| (wanted.homes.len(), Reverse(wanted.cost()), wanted.expert));
+    let (few, few_busiest) = assign(&experts, &cover(&experts, loads), loads);
+    let (all, all_busiest) = assign(&experts, alive, loads);
+    let chosen = if few_busiest >= all_busiest + CALLS { all } else { few };
     let mut batches: BTreeMap<NodeId, NodeBatch> = BTreeMap::new();
-    while !pairs.is_empty() {
+    for (wanted, node) in experts.into_iter().zip(chosen) {
+        let batch = batches.entry(node);
+        let batch = batch.or_insert_with(|| NodeBatch { node, top_k: routing.top_k, experts: Vec::new() });
+        batch.experts.push((wanted.expert, wanted.pairs));
+    }
+    let mut batches: Vec<NodeBatch> = batches.into_values().collect();
+    batches.iter_mut().for_each(|batch| batch.experts.sort_unstable_by_key(|(expert, _)| *expert));
+    Ok(batches)
+}
+
+/// Few nodes that together have all `experts`.
+fn cover(experts: &[Wanted], loads: &NodeLoads) -> BTreeSet<NodeId> {
+    let mut left: Vec<&Wanted> = experts.iter().collect();
+    let mut asked = BTreeSet::new();
+    while !left.is_empty() {
         let mut covers: BTreeMap<NodeId, usize> = BTreeMap::new();
-        pairs.keys().flat_map(|expert| homes(*expert)).for_each(|node| *covers.entry(node).or_default() += 1);
+        left.iter().flat_map(|wanted| &wanted.homes).for_each(|node| *covers.entry(*node).or_default() += 1);
         let rank = |(node, covered): &(&NodeId, &usize)| {
             (Reverse(**covered), loads.get(node).copied().unwrap_or(0), **node)
         };
-        let (&node, _) = covers.iter().min_by_key(rank).expect("every expert left has a live home");
-        let taken: Vec<ExpertIdx> =
-            pairs.keys().copied().filter(|expert| homes(*expert).any(|home| home == node)).collect();
-        let experts =
-            taken.into_iter().map(|expert| (expert, pairs.remove(&expert).expect("listed"))).collect();
-        batches.insert(node, NodeBatch { node, top_k: routing.top_k, experts });
+        let (&node, _) = covers.iter().min_by_key(rank).expect("every expert has a live home");
+        left.retain(|wanted| !wanted.homes.contains(&node));
+        asked.insert(node);
     }
-    Ok(batches.into_values().collect())
+    asked
+}
+
+/// Each expert's node, of those `asked` the one with least to do so far; and how much the busiest has to do.
+fn assign(experts: &[Wanted], asked: &BTreeSet<NodeId>, loads: &NodeLoads) -> (Vec<NodeId>, usize) {
+    let mut work: BTreeMap<NodeId, usize> = BTreeMap::new();
+    let mut nodes = Vec::with_capacity(experts.len());
+    for wanted in experts {
+        let least = |node: &&NodeId| {
+            (work.get(node).copied().unwrap_or(0), loads.get(node).copied().unwrap_or(0), **node)
+        };
+        let homes = wanted.homes.iter().filter(|node| asked.contains(node));
+        let node = *homes.min_by_key(least).expect("a cover has a home of every expert");
+        *work.entry(node).or_default() += wanted.cost();
+        nodes.push(node);
+    }
+    (nodes, work.into_values().max().unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -131,5 +188,26 @@ mod tests {
         let alive = [0, 1, 2].map(NodeId).into();
         let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
         assert_eq!(batches.iter().map(|batch| batch.node).collect::<Vec<_>>(), [NodeId(2)]);
+    }
+
+    /// 24 experts, each at two neighbours of three nodes; every row asks for `top_k` of them in turn.
+    fn at_three_nodes(rows: usize, top_k: usize) -> Vec<(u64, usize)> {
+        let experts = (0..rows * top_k).map(|at| ExpertIdx((at % 24) as u32)).collect();
+        let routing = Routing { top_k, experts, weights: vec![0.5; rows * top_k] };
+        let homes = |expert: u32| [expert, expert + 1].map(|at| NodeId(u64::from(at % 3))).to_vec();
+        let placement: PlacementMap = (0..24).map(|e| (ExpertKey::new(0, e), homes(e))).collect();
+        let alive: BTreeSet<NodeId> = [0, 1, 2].map(NodeId).into();
+        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
+        batches.iter().map(|batch| (batch.node.0, batch.experts.len())).collect()
+    }
+
+    #[test]
+    fn a_few_experts_are_shared_by_as_few_nodes_as_hold_them() {
+        assert_eq!(at_three_nodes(1, 8), [(0, 4), (1, 4)]);
+    }
+
+    #[test]
+    fn many_experts_are_spread_over_all_nodes_that_hold_them() {
+        assert_eq!(at_three_nodes(8, 8), [(0, 8), (1, 8), (2, 8)]);
     }
 }

@@ -24,6 +24,7 @@ pub fn request(call_id: u64, batch: &ExpertBatch) -> ExpertRequest {
     let dtype = match batch.rows.dtype {
         RowDtype::F32 => WireDtype::F32,
         RowDtype::Bf16 => WireDtype::Bf16,
+        RowDtype::Q8 => WireDtype::Q8,
     };
     ExpertRequest {
         call_id,
@@ -48,6 +49,7 @@ pub fn batch(message: ExpertRequest, lane: Lane) -> Result<ExpertBatch, ExpertEr
     let dtype = match message.dtype() {
         WireDtype::F32 => RowDtype::F32,
         WireDtype::Bf16 => RowDtype::Bf16,
+        WireDtype::Q8 => RowDtype::Q8,
         WireDtype::Unspecified => return Err(ExpertError::Protocol(format!("row dtype {}", message.dtype))),
     };
     if message.experts.len() != message.expert_row_counts.len() {
@@ -160,7 +162,7 @@ impl From<&ExpertBatch> for Asked {
 pub fn output(message: ExpertReply, asked: &Asked) -> Result<ExpertOutput, ExpertError> {
     match message.outcome {
         Some(Outcome::Rows(data)) => {
-            let expected = asked.output_rows * asked.width * asked.dtype.element_bytes();
+            let expected = asked.output_rows * asked.dtype.row_bytes(asked.width);
             if data.len() != expected {
                 return Err(ExpertError::Protocol(format!(
                     "{} bytes of rows instead of {expected}",
