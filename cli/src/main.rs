@@ -8,6 +8,7 @@ mod chat;
 mod eval;
 mod load_test;
 mod model;
+mod nodes;
 mod process;
 mod roles;
 mod serve;

@@ -1,23 +1,20 @@
-//! A whole model in this process, without scheduler, API or network: what `bench` measures and `eval` reads.
+//! A whole model in this process, without scheduler and API: what `bench` measures and `eval` reads.
 //!
 //! Keeps true: loading and computing are those of `conclave serve`. Counts which experts are asked for.
 
 use crate::model::ModelOptions;
+use crate::nodes;
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts};
-use conclave_expert_node::ExpertServer;
-use conclave_expert_rpc::{ClusterToken, GrpcExperts};
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
 use conclave_gateway::{Driver, Forward, Overlap, RowsDtype};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{CpuCompute, KvDtypeChoice, Manifest, ModelFolder, Trunk, WeightDtype, WeightDtypes};
-use conclave_types::{ModelDigest, NodeId, PlacementEpoch, PlacementMap};
+use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Positions of one KV block, as in `serve`.
 pub(crate) const BLOCK_SIZE: usize = 16;
@@ -190,65 +187,5 @@ impl ExpertBackend for Counted {
 
     fn is_local(&self) -> bool {
         self.delay.is_zero() && self.inner.is_local()
-    }
-}
-
-/// Expert nodes within this process: sockets, queues and threads are those of `conclave expert-node`.
-mod nodes {
-    use super::*;
-
-    const CALLS_MAX: usize = 256;
-
-    /// Where this process's nodes have their sockets.
-    fn folder() -> PathBuf {
-        std::env::temp_dir().join(format!("conclave-bench-{}", std::process::id()))
-    }
-
-    /// Every expert at two neighbours of `nodes` nodes, or at the only one.
-    pub(super) fn placement(folder: &ModelFolder, nodes: u32) -> PlacementMap {
-        let homes = |expert: u32| {
-            let mut homes: Vec<NodeId> =
-                [expert, expert + 1].map(|at| NodeId(u64::from(at % nodes))).to_vec();
-            homes.sort_unstable();
-            homes.dedup();
-            homes
-        };
-        folder.spec.expert_keys().map(|key| (key, homes(key.expert.0))).collect()
-    }
-
-    /// Starts a node with `experts` on threads of its own, which end with the process; a connected client of it.
-    pub(super) fn start(
-        experts: Arc<LocalExperts>,
-        tcp: bool,
-        driver: &Driver,
-    ) -> anyhow::Result<Arc<dyn ExpertBackend>> {
-        let (tell, told) = std::sync::mpsc::channel();
-        let serve = move || -> anyhow::Result<()> {
-            crate::process::runtime(2)?.block_on(async {
-                let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
-                let mut server =
-                    ExpertServer::bind(listen, experts, CALLS_MAX, ClusterToken::default()).await?;
-                if !tcp {
-                    let address = server.address().to_string();
-                    server = server.with_socket(&folder(), &address)?;
-                }
-                // The other side waits for it.
-                let _ = tell.send(server.address());
-                Ok(server.run(CancellationToken::new()).await?)
-            })
-        };
-        let thread = std::thread::Builder::new().name("node".to_owned()).spawn(serve)?;
-        let Ok(address) = told.recv() else {
-            thread.join().expect("a node that cannot start says why")?;
-            anyhow::bail!("the node ended before it listened");
-        };
-        let client = driver.block_on(async {
-            let sockets = (!tcp).then(folder);
-            let client =
-                GrpcExperts::new(&address.to_string(), sockets.as_deref(), &ClusterToken::default())?;
-            client.connected().await;
-            anyhow::Ok(client)
-        })?;
-        Ok(Arc::new(client))
     }
 }

@@ -207,7 +207,6 @@ impl Dispatcher {
         Ok(combined)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
     /// The message for one node: each row once, then its indices for each expert.
     fn call(
         &self,
