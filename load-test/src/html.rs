@@ -17,7 +17,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}td.text{text-align:left;white-space:normal}
+th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}tr:first-child th{white-space:normal;vertical-align:bottom}td.text{text-align:left;white-space:normal}
 figure{margin:1rem 0}figcaption{font-weight:600}.name{font-weight:400;margin-left:.6rem}
 svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft)}.grid{stroke:var(--line)}
 .line{fill:none;stroke:currentColor;stroke-width:1.8}.dots{fill:none;stroke:currentColor;stroke-width:3;stroke-linecap:round;opacity:.55}
