@@ -7,16 +7,12 @@ use conclave_expert_rpc::{ClusterToken, GrpcExperts};
 use conclave_gateway::Driver;
 use conclave_model::ModelFolder;
 use conclave_types::{NodeId, PlacementMap};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+/// Calls that may wait at a node, as by default.
 const CALLS_MAX: usize = 256;
-
-/// Where this process's nodes have their sockets.
-fn folder() -> PathBuf {
-    std::env::temp_dir().join(format!("conclave-bench-{}", std::process::id()))
-}
 
 /// Every expert at two neighbours of `nodes` nodes, or at the only one.
 pub(crate) fn placement(folder: &ModelFolder, nodes: u32) -> PlacementMap {
@@ -29,20 +25,22 @@ pub(crate) fn placement(folder: &ModelFolder, nodes: u32) -> PlacementMap {
     folder.spec.expert_keys().map(|key| (key, homes(key.expert.0))).collect()
 }
 
-/// Starts a node with `experts` on threads of its own, which end with the process; a connected client of it.
+/// Starts a node with `experts` on threads of its own, which end with the process; a connected client of it, through a
+/// socket in the folder `sockets` or else over TCP.
 pub(crate) fn start(
     experts: Arc<LocalExperts>,
-    tcp: bool,
+    sockets: Option<&Path>,
     driver: &Driver,
 ) -> anyhow::Result<Arc<dyn ExpertBackend>> {
+    let folder = sockets.map(Path::to_owned);
     let (tell, told) = std::sync::mpsc::channel();
     let serve = move || -> anyhow::Result<()> {
         crate::process::runtime(2)?.block_on(async {
             let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
             let mut server = ExpertServer::bind(listen, experts, CALLS_MAX, ClusterToken::default()).await?;
-            if !tcp {
+            if let Some(folder) = folder {
                 let address = server.address().to_string();
-                server = server.with_socket(&folder(), &address)?;
+                server = server.with_socket(&folder, &address)?;
             }
             // The other side waits for it.
             let _ = tell.send(server.address());
@@ -55,14 +53,9 @@ pub(crate) fn start(
         anyhow::bail!("the node ended before it listened");
     };
     let client = driver.block_on(async {
-        let sockets = (!tcp).then(folder);
-        let client = GrpcExperts::new(&address.to_string(), sockets.as_deref(), &ClusterToken::default())?;
+        let client = GrpcExperts::new(&address.to_string(), sockets, &ClusterToken::default())?;
         client.connected().await;
         anyhow::Ok(client)
     })?;
-    if !tcp {
-        // Connected for good: a process that ends by `exit` would leave it behind.
-        let _ = std::fs::remove_dir_all(folder());
-    }
     Ok(Arc::new(client))
 }

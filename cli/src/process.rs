@@ -4,6 +4,8 @@ use anyhow::bail;
 use conclave_gateway::ClusterToken;
 use std::ffi::OsString;
 use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 /// The exit code after a second signal, which waits for nothing: that of a process that Ctrl-C ended.
@@ -21,6 +23,20 @@ pub(crate) fn check<const N: usize>(problems: [Vec<String>; N]) -> anyhow::Resul
 /// The runtime for sockets and timers; computing has threads of its own.
 pub(crate) fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?)
+}
+
+/// A new folder for sockets that this user alone can enter. In the system's temporary folder, since a socket's path must be
+/// short; one that is there already may be somebody else's and is not taken.
+pub(crate) fn private_folder() -> std::io::Result<PathBuf> {
+    let name = |attempt: u32| format!("conclave-{}-{attempt}", std::process::id());
+    for attempt in 0.. {
+        let folder = std::env::temp_dir().join(name(attempt));
+        match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| folder),
+        }
+    }
+    unreachable!("some name is free")
 }
 
 /// When a process shall end.

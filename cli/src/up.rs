@@ -5,7 +5,7 @@
 
 use crate::announce::announce;
 use crate::model::ModelOptions;
-use crate::process::{Logging, Stop, check, runtime};
+use crate::process::{Logging, Stop, check, private_folder, runtime};
 use anyhow::{Context, bail};
 use conclave_control_rpc::{ClusterToken, CoordinatorClient};
 use serde_json::{Value, json};
@@ -233,7 +233,7 @@ fn prepare(
     };
     let model = options.model.flags(&folder, &manifest_file);
     // Not in the data folder: its path may be longer than a socket's can be.
-    let sockets = std::env::temp_dir().join(format!("conclave-{}", std::process::id()));
+    let sockets = private_folder().context("a folder for the nodes' sockets")?;
     for id in 1..=options.nodes {
         let name = format!("node-{id}");
         let mut args = common("expert-node");

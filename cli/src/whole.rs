@@ -4,6 +4,7 @@
 
 use crate::model::ModelOptions;
 use crate::nodes;
+use crate::process::private_folder;
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts};
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
 use conclave_gateway::{Driver, Forward, Overlap, RowsDtype};
@@ -100,6 +101,7 @@ impl Whole {
             let bytes = per_expert(&experts);
             (homes(&folder, counted(Arc::new(experts))), bytes)
         } else {
+            let sockets = (!way.tcp).then(private_folder).transpose()?;
             let map = nodes::placement(&folder, way.nodes);
             let mut backends = BTreeMap::new();
             let mut bytes = 0.0;
@@ -107,8 +109,12 @@ impl Whole {
                 let keys = map.iter().filter(|(_, homes)| homes.contains(&node)).map(|(key, _)| key);
                 let experts = Arc::new(LocalExperts::load(&folder, &manifest, keys, options.pool())?);
                 bytes = per_expert(&experts);
-                let client = nodes::start(experts, way.tcp, &driver)?;
+                let client = nodes::start(experts, sockets.as_deref(), &driver)?;
                 backends.insert(node, counted(client));
+            }
+            if let Some(folder) = sockets {
+                // All are connected; at the end of the process nobody would remove it.
+                let _ = std::fs::remove_dir_all(folder);
             }
             (Homes { epoch: PlacementEpoch(1), map, backends }, bytes)
         };

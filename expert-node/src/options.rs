@@ -16,7 +16,7 @@ pub struct NodeOptions {
     #[arg(long, env = "CONCLAVE_ADVERTISE")]
     pub advertise: Option<String>,
     /// Folder for a Unix socket beside the address: gateways of this machine that are given the same folder call
-    /// through it, which is faster than TCP.
+    /// through it in place of TCP.
     #[arg(long, env = "CONCLAVE_SOCKET_DIR")]
     pub socket_dir: Option<PathBuf>,
     /// The coordinators, HOST:PORT separated by commas.

@@ -63,16 +63,26 @@ fn q8_parts(row: &[u8], width: usize) -> (&[[u8; 4]], &[u8]) {
     (scales.as_chunks().0, codes)
 }
 
+/// The scale of a block in int8, by which its largest magnitude becomes 127, and what to multiply its values with. A
+/// block with NaN or infinity gets a NaN scale, so that whatever it touches is seen to be damaged.
+#[inline(always)]
+pub(crate) fn int8_scale(values: &[f32]) -> (f32, f32) {
+    // Magnitudes compare like their bits, with infinity and NaN above all numbers; as integers the compiler may compare
+    // them in any order, so in vectors.
+    let peak = values.iter().fold(0, |peak, value| peak.max(value.to_bits() & 0x7fff_ffff));
+    let peak = f32::from_bits(peak);
+    // Below that the quotient could overflow; such a block is zeros.
+    let inverse = if peak > 1e-30 { 127.0 / peak } else { 0.0 };
+    (if peak.is_finite() { peak / 127.0 } else { f32::NAN }, inverse)
+}
+
 #[inline(always)]
 fn to_q8_body(from: &[f32], to: &mut [u8]) {
     let (scales, codes) = to.split_at_mut(4 * from.len().div_ceil(Q8_BLOCK));
     let blocks = from.chunks(Q8_BLOCK).zip(codes.chunks_mut(Q8_BLOCK));
     for ((values, codes), scale) in blocks.zip(scales.as_chunks_mut::<4>().0) {
-        let peak = values.iter().fold(0, |peak, value| peak.max(value.to_bits() & 0x7fff_ffff));
-        let peak = f32::from_bits(peak);
-        // Below that the quotient could overflow; such a block is zeros. A damaged one gets a scale that shows it.
-        let inverse = if peak > 1e-30 { 127.0 / peak } else { 0.0 };
-        *scale = if peak.is_finite() { peak / 127.0 } else { f32::NAN }.to_le_bytes();
+        let (block_scale, inverse) = int8_scale(values);
+        *scale = block_scale.to_le_bytes();
         codes
             .iter_mut()
             .zip(values)

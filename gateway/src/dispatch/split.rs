@@ -82,9 +82,14 @@ pub fn split(
     }
     // Whoever has least choice chooses first, and large ones before those that fill the gaps.
     experts.sort_by_key(|wanted| (wanted.homes.len(), Reverse(wanted.cost()), wanted.expert));
-    let (few, few_busiest) = assign(&experts, &cover(&experts, loads), loads);
-    let (all, all_busiest) = assign(&experts, alive, loads);
-    let chosen = if few_busiest >= all_busiest + CALLS { all } else { few };
+    let asked = cover(&experts, loads);
+    let (mut chosen, busiest) = assign(&experts, &asked, loads);
+    if asked.len() < alive.len() {
+        let (all, least) = assign(&experts, alive, loads);
+        if busiest >= least + CALLS {
+            chosen = all;
+        }
+    }
     let mut batches: BTreeMap<NodeId, NodeBatch> = BTreeMap::new();
     for (wanted, node) in experts.into_iter().zip(chosen) {
         let batch = batches.entry(node);

@@ -5,6 +5,7 @@
 //! touches is seen to be damaged.
 
 use super::{BLOCK, QuantKind};
+use crate::convert::int8_scale;
 use crate::isa::per_isa;
 use crate::pool::Disjoint;
 use crate::quant::Level;
@@ -167,13 +168,7 @@ impl RowSink<'_> {
     #[inline(always)]
     pub(crate) unsafe fn put(&self, span: Span, row: usize, block: usize, values: &[f32; BLOCK]) {
         let (at, _) = QuantRows::place(self.blocks, span, row, block);
-        // Magnitudes compare like their bits, with infinity and NaN above all numbers; as integers the compiler may
-        // compare them in any order, so in vectors.
-        let peak = values.iter().fold(0, |peak, value| peak.max(value.to_bits() & (u32::MAX >> 1)));
-        let peak = f32::from_bits(peak);
-        let damage = if peak.is_finite() { 0.0 } else { f32::NAN };
-        // Below that the quotient could overflow; such a block is zeros.
-        let inverse = if peak > 1e-30 { 127.0 / peak } else { 0.0 };
+        let (scale, inverse) = int8_scale(values);
         let mut codes = [0_i32; BLOCK];
         let mut sum = 0_i32;
         for (code, value) in codes.iter_mut().zip(values) {
@@ -183,7 +178,7 @@ impl RowSink<'_> {
         }
         // SAFETY: the caller's promise.
         unsafe {
-            self.scales.slice(at, 1)[0] = peak / 127.0 + damage;
+            self.scales.slice(at, 1)[0] = scale;
             self.sums.slice(at, 1)[0] = sum;
             self.starts.slice(at, 1)[0] = self.form.offset.wrapping_mul(sum).wrapping_neg();
             if self.form.pairs {

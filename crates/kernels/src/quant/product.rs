@@ -8,7 +8,7 @@ use super::isa::{Columns, Level, Portable};
 use super::packed::PANEL;
 use super::{BLOCK, PackedMatrix, QuantKind};
 
-/// Blocks that all rows meet before the next: 4 KiB of weights, which stay in the first-level cache.
+/// Blocks that all rows meet before the next: at most 9 KiB of weights, which stay in the first-level cache.
 const CHUNK: usize = 8;
 
 /// Bytes ahead of the block at hand that are asked of memory: the hardware's own look-ahead ends at every page.
@@ -17,11 +17,11 @@ const PREFETCH: usize = 2048;
 /// Panels that a call may take at once.
 pub(crate) const PANELS: usize = 2;
 
-/// The outputs of each row, panel after panel. Whatever they were before.
+/// The outputs of each row, panel after panel.
 pub(crate) type PanelRows = [[f32; PANELS * PANEL]];
 
 /// `out[i]` = row `first + i` of `span` of `x` times `panels` panels of `w` from `panel` on; `first` begins a tile.
-/// With one panel the second half of `out` is left as it was.
+/// What `out` was before does not count; with one panel its second half is left so.
 ///
 /// Panics if shapes or form do not fit.
 pub(crate) fn panel_product(
