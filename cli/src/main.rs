@@ -4,6 +4,7 @@
 
 mod announce;
 mod bench;
+mod ca;
 mod chat;
 mod eval;
 mod load_test;
@@ -63,6 +64,8 @@ enum Command {
     Drain(status::DrainOptions),
     /// Use a drained node again.
     Undrain(status::DrainOptions),
+    /// Make certificates for the roles of a cluster on several machines.
+    Ca(ca::CaOptions),
     /// Quantise a model's weights once and for all, so that a start takes a second.
     Pack(model::PackOptions),
     /// Write a model's manifest: the digest of every tensor, by which each role verifies what it loads.
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
             Command::Status(options) => status::status(&options),
             Command::Drain(options) => status::drain(&options, true),
             Command::Undrain(options) => status::drain(&options, false),
+            Command::Ca(options) => ca::run(&options),
             Command::Pack(options) => model::pack(&options),
             Command::Manifest(options) => model::manifest(&options),
             Command::Bench(options) => bench::run(&options, started),

@@ -3,7 +3,7 @@
 
 use conclave_expert::{ExpertBackend, LocalExperts};
 use conclave_expert_node::ExpertServer;
-use conclave_expert_rpc::{ClusterToken, GrpcExperts};
+use conclave_expert_rpc::{Credentials, GrpcExperts};
 use conclave_gateway::Driver;
 use conclave_model::ModelFolder;
 use conclave_types::{NodeId, PlacementMap};
@@ -37,7 +37,7 @@ pub(crate) fn start(
     let serve = move || -> anyhow::Result<()> {
         crate::process::runtime(2)?.block_on(async {
             let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
-            let mut server = ExpertServer::bind(listen, experts, CALLS_MAX, ClusterToken::default()).await?;
+            let mut server = ExpertServer::bind(listen, experts, CALLS_MAX, Credentials::default()).await?;
             if let Some(folder) = folder {
                 let address = server.address().to_string();
                 server = server.with_socket(&folder, &address)?;
@@ -53,7 +53,7 @@ pub(crate) fn start(
         anyhow::bail!("the node ended before it listened");
     };
     let client = driver.block_on(async {
-        let client = GrpcExperts::new(&address.to_string(), sockets, &ClusterToken::default())?;
+        let client = GrpcExperts::new(&address.to_string(), sockets, &Credentials::default())?;
         client.connected().await;
         anyhow::Ok(client)
     })?;

@@ -1,7 +1,7 @@
 //! What every role's process needs: checked settings, a runtime, and a reason to stop.
 
 use anyhow::bail;
-use conclave_gateway::ClusterToken;
+use conclave_transport::{ClusterToken, Credentials, Role, TlsOptions};
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
@@ -105,20 +105,29 @@ impl Logging {
     }
 }
 
-/// The secret that all roles of a cluster share.
+/// What a role shows to others, as settings.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct TokenOptions {
-    /// Secret that all roles of the cluster share; needed off loopback. At least 16 characters.
+pub(crate) struct CredentialOptions {
+    /// Secret that all roles of the cluster share, asked for beside certificates or, on loopback, in place of them. At
+    /// least 16 characters.
     #[arg(long, env = "CONCLAVE_CLUSTER_TOKEN", hide_env_values = true)]
     cluster_token: Option<String>,
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
-impl TokenOptions {
-    /// The token, or what is wrong with it.
-    pub(crate) fn token(&self) -> (ClusterToken, Vec<String>) {
-        match ClusterToken::new(self.cluster_token.as_deref()) {
-            Ok(token) => (token, Vec::new()),
-            Err(problem) => (ClusterToken::default(), vec![problem]),
-        }
+impl CredentialOptions {
+    /// What is wrong for a process of `role` that listens or calls at `addresses`.
+    pub(crate) fn validate(&self, role: Role, addresses: Vec<(&'static str, String)>) -> Vec<String> {
+        let token = ClusterToken::new(self.cluster_token.as_deref()).err();
+        token.into_iter().chain(self.tls.validate(role, addresses)).collect()
+    }
+
+    /// The credentials of a process of `role`. Needs a runtime.
+    ///
+    /// - Errors: the certificates cannot be used.
+    pub(crate) fn load(&self, role: Role) -> anyhow::Result<Credentials> {
+        let token = ClusterToken::new(self.cluster_token.as_deref()).map_err(anyhow::Error::msg)?;
+        Ok(Credentials { token, certificates: self.tls.load(role)? })
     }
 }

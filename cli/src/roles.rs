@@ -2,11 +2,12 @@
 
 use crate::announce::announce;
 use crate::model::ModelOptions;
-use crate::process::{Stop, TokenOptions, check, runtime};
+use crate::process::{CredentialOptions, Stop, check, runtime};
 use conclave_coordinator::{Coordinator, CoordinatorOptions};
 use conclave_expert_node::{ExpertNode, NodeOptions};
 use conclave_gateway::dispatch::Homes;
 use conclave_gateway::{ClusterFeed, ClusterOptions, Gateway, GatewayOptions};
+use conclave_transport::Role;
 use std::sync::Arc;
 
 /// Settings of `conclave gateway`.
@@ -19,7 +20,7 @@ pub(crate) struct GatewayRole {
     #[command(flatten)]
     cluster: ClusterOptions,
     #[command(flatten)]
-    token: TokenOptions,
+    credentials: CredentialOptions,
 }
 
 /// Settings of `conclave expert-node`.
@@ -30,7 +31,7 @@ pub(crate) struct NodeRole {
     #[command(flatten)]
     node: NodeOptions,
     #[command(flatten)]
-    token: TokenOptions,
+    credentials: CredentialOptions,
 }
 
 /// Settings of `conclave coordinator`.
@@ -39,13 +40,14 @@ pub(crate) struct CoordinatorRole {
     #[command(flatten)]
     coordinator: CoordinatorOptions,
     #[command(flatten)]
-    token: TokenOptions,
+    credentials: CredentialOptions,
 }
 
 pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
-    let (token, problems) = options.token.token();
+    let problems = options.credentials.validate(Role::Gateway, options.cluster.addresses());
     check([options.gateway.validate(), options.model.validate(), problems])?;
     runtime(2)?.block_on(async {
+        let credentials = options.credentials.load(Role::Gateway)?;
         let folder = options.model.open()?;
         let manifest = options.model.manifest(&folder)?;
         options.model.verify_trunk(&folder, &manifest)?;
@@ -53,7 +55,7 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
         let gateway = Gateway::start(&options.gateway, &folder, &manifest, pool, Homes::default()).await?;
         let feed = ClusterFeed::new(
             &options.cluster,
-            token,
+            credentials,
             manifest.model_digest(&folder),
             folder.spec.expert_keys().collect(),
             gateway.dispatcher(),
@@ -69,23 +71,25 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
 }
 
 pub(crate) fn expert_node(options: NodeRole, stop: Stop) -> anyhow::Result<()> {
-    let (token, problems) = options.token.token();
-    check([options.node.validate(token.is_set()), options.model.validate(), problems])?;
+    let problems = options.credentials.validate(Role::ExpertNode, options.node.addresses());
+    check([options.node.validate(), options.model.validate(), problems])?;
     runtime(2)?.block_on(async {
+        let credentials = options.credentials.load(Role::ExpertNode)?;
         let folder = Arc::new(options.model.open()?);
         let manifest = Arc::new(options.model.manifest(&folder)?);
         let pool = options.model.pool();
-        let node = ExpertNode::start(&options.node, folder, manifest, pool, token).await?;
+        let node = ExpertNode::start(&options.node, folder, manifest, pool, credentials).await?;
         tracing::info!(name = options.node.name, address = %node.address(), "expert node listens");
         Ok(node.run(stop.token()).await?)
     })
 }
 
 pub(crate) fn coordinator(options: CoordinatorRole, stop: Stop) -> anyhow::Result<()> {
-    let (token, problems) = options.token.token();
-    check([options.coordinator.validate(token.is_set()), problems])?;
+    let problems = options.credentials.validate(Role::Coordinator, options.coordinator.addresses());
+    check([options.coordinator.validate(), problems])?;
     runtime(2)?.block_on(async {
-        let coordinator = Coordinator::start(&options.coordinator, token).await?;
+        let credentials = options.credentials.load(Role::Coordinator)?;
+        let coordinator = Coordinator::start(&options.coordinator, credentials).await?;
         tracing::info!(id = options.coordinator.id, address = %coordinator.address(), "coordinator listens");
         Ok(coordinator.run(stop.token()).await?)
     })

@@ -1,8 +1,9 @@
 //! `conclave status`, `drain` and `undrain`: what operators see and ask for.
 
-use crate::process::{TokenOptions, check, runtime};
+use crate::process::{CredentialOptions, check, runtime};
 use conclave_control::NodeState;
 use conclave_control_rpc::{ClusterStatus, ControlError, CoordinatorClient};
+use conclave_transport::Role;
 use conclave_types::{Bytes, Millis};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -18,14 +19,18 @@ pub(crate) struct Where {
     #[arg(long, env = "CONCLAVE_COORDINATORS", value_delimiter = ',', required = true)]
     coordinators: Vec<String>,
     #[command(flatten)]
-    token: TokenOptions,
+    credentials: CredentialOptions,
 }
 
 impl Where {
+    fn validate(&self) -> anyhow::Result<()> {
+        let addresses = self.coordinators.iter().map(|address| ("coordinators", address.clone())).collect();
+        check([self.credentials.validate(Role::Operator, addresses)])
+    }
+
+    /// Needs a runtime.
     fn client(&self) -> anyhow::Result<CoordinatorClient> {
-        let (token, problems) = self.token.token();
-        check([problems])?;
-        Ok(CoordinatorClient::new(self.coordinators.clone(), token))
+        Ok(CoordinatorClient::new(self.coordinators.clone(), self.credentials.load(Role::Operator)?))
     }
 }
 
@@ -49,8 +54,8 @@ pub(crate) struct DrainOptions {
 }
 
 pub(crate) fn status(options: &StatusOptions) -> anyhow::Result<()> {
-    let client = options.at.client()?;
-    let status = runtime(1)?.block_on(client.status())?;
+    options.at.validate()?;
+    let status = runtime(1)?.block_on(async { anyhow::Ok(options.at.client()?.status().await?) })?;
     let mut out = std::io::stdout().lock();
     if options.json {
         writeln!(out, "{:#}", as_json(&status))?;
@@ -61,8 +66,9 @@ pub(crate) fn status(options: &StatusOptions) -> anyhow::Result<()> {
 }
 
 pub(crate) fn drain(options: &DrainOptions, draining: bool) -> anyhow::Result<()> {
-    let client = options.at.client()?;
+    options.at.validate()?;
     runtime(1)?.block_on(async {
+        let client = options.at.client()?;
         let start = Instant::now();
         loop {
             match client.drain(&options.node, draining).await {
@@ -70,7 +76,7 @@ pub(crate) fn drain(options: &DrainOptions, draining: bool) -> anyhow::Result<()
                 Err(ControlError::Unavailable { .. }) if start.elapsed() < ELECTION => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                result => return result,
+                result => return anyhow::Ok(result?),
             }
         }
     })?;

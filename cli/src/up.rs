@@ -7,7 +7,7 @@ use crate::announce::announce;
 use crate::model::ModelOptions;
 use crate::process::{Logging, Stop, check, private_folder, runtime};
 use anyhow::{Context, bail};
-use conclave_control_rpc::{ClusterToken, CoordinatorClient};
+use conclave_control_rpc::{CoordinatorClient, Credentials};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -332,7 +332,7 @@ impl Cluster {
 
 /// Follows the placement until every gateway says that it is ready, telling what is waited for.
 async fn until_ready(apis: &[SocketAddr], coordinators: &[String]) -> anyhow::Result<()> {
-    let client = CoordinatorClient::new(coordinators.to_vec(), ClusterToken::default());
+    let client = CoordinatorClient::new(coordinators.to_vec(), Credentials::default());
     let mut told = String::new();
     loop {
         let waiting = match client.status().await {

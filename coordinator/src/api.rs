@@ -10,6 +10,7 @@ use conclave_proto::coordinator::{
     ClusterView, CoordinatorStatus, DrainReply, DrainRequest, HeartbeatReply, HeartbeatRequest, NodeStatus,
     RegisterReply, RegisterRequest, StatusReply, StatusRequest, WatchRequest,
 };
+use conclave_transport::Caller;
 use futures::Stream;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,6 +38,17 @@ impl Api {
         status
     }
 
+    /// A node speaks for itself only.
+    fn only(&self, caller: &Caller, name: &str) -> Result<(), Status> {
+        if caller.is_node(name) {
+            return Ok(());
+        }
+        tracing::warn!(?caller, name, "a node was spoken for by somebody else");
+        Err(Status::permission_denied(format!(
+            "this certificate is not that of expert-node `{name}`; start the node with --name as in its certificate"
+        )))
+    }
+
     async fn write(&self, command: Command) -> Result<Reply, Status> {
         self.consensus.write(command).await.map_err(|error| match error {
             WriteError::NotLeader(leader) => self.not_leader(leader),
@@ -45,14 +57,21 @@ impl Api {
     }
 }
 
+/// Who sent `request`; the gate has let it in.
+fn caller<T>(request: &Request<T>) -> Caller {
+    request.extensions().get().cloned().unwrap_or(Caller::Nobody)
+}
+
 #[tonic::async_trait]
 impl Coordinator for Api {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<ClusterView, Status>> + Send>>;
 
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterReply>, Status> {
+        let caller = caller(&request);
         let node = convert::registration(request.into_inner())
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let name = node.name.clone();
+        self.only(&caller, &name)?;
         let reply = match self.write(Command::RegisterNode(node)).await? {
             Reply::Registered { node, incarnation } => {
                 self.controller.registered(node);
@@ -72,7 +91,12 @@ impl Coordinator for Api {
         &self,
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatReply>, Status> {
+        let caller = caller(&request);
         let (node, report) = convert::heartbeat(request.into_inner());
+        // A node that is not known is told so below.
+        if let Some(named) = self.consensus.state().borrow().nodes.get(&node) {
+            self.only(&caller, &named.name)?;
+        }
         let answer = self.controller.heartbeat(node, report).ok_or_else(|| self.not_leader(None))?;
         Ok(Response::new(convert::heartbeat_reply(answer)))
     }

@@ -13,11 +13,11 @@ pub use raft::LogError;
 
 use api::Api;
 use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
-use conclave_proto::auth::ClusterToken;
 use conclave_proto::coordinator::InitializedRequest;
 use conclave_proto::coordinator::coordinator_server::CoordinatorServer;
 use conclave_proto::coordinator::raft_client::RaftClient;
 use conclave_proto::coordinator::raft_server::RaftServer;
+use conclave_transport::{Credentials, Gate, Role, accept, bounded, explain};
 use conclave_types::Millis;
 use controller::Controller;
 use raft::Consensus;
@@ -25,10 +25,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Endpoint, Server};
+use tonic::transport::Endpoint;
 
 /// Pause between questions to peers that have not started yet.
 const FOUND_PAUSE: Duration = Duration::from_millis(200);
@@ -62,25 +60,29 @@ pub struct Coordinator {
     listener: TcpListener,
     consensus: Consensus,
     controller: Controller,
-    token: ClusterToken,
+    credentials: Credentials,
     id: u64,
     members: BTreeMap<u64, String>,
 }
 
 impl Coordinator {
     /// Binds the port and opens the log.
-    pub async fn start(options: &CoordinatorOptions, token: ClusterToken) -> Result<Self, CoordinatorError> {
+    pub async fn start(
+        options: &CoordinatorOptions,
+        credentials: Credentials,
+    ) -> Result<Self, CoordinatorError> {
         let address = options.listen;
         let listener =
             TcpListener::bind(address).await.map_err(|error| CoordinatorError::Listen { address, error })?;
-        let consensus = Consensus::start(options.id, &options.data, token.clone()).await?;
+        let consensus = Consensus::start(options.id, &options.data, credentials.clone()).await?;
         let controller = Controller::new(
             consensus.clone(),
             Millis(options.lease_ms),
             Millis(options.replace_after_ms),
             options.settings(),
         );
-        Ok(Self { listener, consensus, controller, token, id: options.id, members: options.members() })
+        let (id, members) = (options.id, options.members());
+        Ok(Self { listener, consensus, controller, credentials, id, members })
     }
 
     /// The address that is listened on.
@@ -90,22 +92,17 @@ impl Coordinator {
 
     /// Takes part until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
-        let Self { listener, consensus, controller, token, id, members } = self;
+        let Self { listener, consensus, controller, credentials, id, members } = self;
         let api =
             Api { consensus: consensus.clone(), controller: controller.clone(), shutdown: shutdown.clone() };
         let raft = RaftServer::new(consensus.service())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let raft = tonic::service::interceptor::InterceptedService::new(raft, token.checker());
-        let api = CoordinatorServer::with_interceptor(api, token.checker());
-        let incoming = TcpListenerStream::new(listener).map(|stream| {
-            stream.inspect(|stream| {
-                // Small replies must not wait for more.
-                let _ = stream.set_nodelay(true);
-            })
-        });
+        let raft = Gate::new(raft, credentials.token.clone());
+        let api = Gate::new(CoordinatorServer::new(api), credentials.token.clone());
+        let incoming = accept(listener, credentials.certificates.clone());
         let stop = shutdown.clone();
-        let serve = Server::builder()
+        let serve = bounded()
             .add_service(raft)
             .add_service(api)
             .serve_with_incoming_shutdown(incoming, async move { stop.cancelled().await });
@@ -114,7 +111,7 @@ impl Coordinator {
             tokio::time::sleep(DRAIN).await;
         };
         let loops = async {
-            found(&consensus, id, &members, &token).await;
+            found(&consensus, id, &members, &credentials).await;
             controller.run(shutdown.clone()).await;
             std::future::pending::<()>().await;
         };
@@ -133,7 +130,7 @@ impl Coordinator {
 ///
 /// The coordinator with the lowest id founds it, once every other one has said that it belongs to none: a
 /// coordinator that lost its disk must not found a second group.
-async fn found(consensus: &Consensus, id: u64, members: &BTreeMap<u64, String>, token: &ClusterToken) {
+async fn found(consensus: &Consensus, id: u64, members: &BTreeMap<u64, String>, credentials: &Credentials) {
     if members.keys().next() != Some(&id) {
         return;
     }
@@ -141,7 +138,7 @@ async fn found(consensus: &Consensus, id: u64, members: &BTreeMap<u64, String>, 
     while !consensus.is_initialized().await {
         let mut missing = Vec::new();
         for (_, address) in members.iter().filter(|(other, _)| **other != id) {
-            match belongs(address, token).await {
+            match belongs(address, credentials).await {
                 Ok(false) => {}
                 // The group exists and will find this coordinator.
                 Ok(true) => return,
@@ -162,11 +159,12 @@ async fn found(consensus: &Consensus, id: u64, members: &BTreeMap<u64, String>, 
 }
 
 /// Whether the coordinator at `address` is part of a group.
-async fn belongs(address: &str, token: &ClusterToken) -> Result<bool, String> {
+async fn belongs(address: &str, credentials: &Credentials) -> Result<bool, String> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
     let endpoint = endpoint.connect_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(1));
-    let channel = endpoint.connect().await.map_err(|_| "not there".to_owned())?;
-    let mut client = RaftClient::with_interceptor(channel, token.sender());
+    let channel = endpoint.connect_with_connector(credentials.connector(Role::Coordinator)).await;
+    let channel = channel.map_err(|error| explain(&error))?;
+    let mut client = RaftClient::with_interceptor(channel, credentials.token.sender());
     let reply = client.initialized(InitializedRequest {}).await;
     reply.map(|reply| reply.into_inner().initialized).map_err(|status| status.message().to_owned())
 }

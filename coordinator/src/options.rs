@@ -38,7 +38,7 @@ pub struct CoordinatorOptions {
     /// All coordinators that found the group, this one included: ID=HOST:PORT, separated by commas.
     #[arg(long, env = "CONCLAVE_PEERS", value_delimiter = ',', required = true)]
     pub peers: Vec<Peer>,
-    /// Address to listen on. Off loopback a cluster token is required.
+    /// Address to listen on. Off loopback certificates are required.
     #[arg(long, env = "CONCLAVE_LISTEN")]
     pub listen: SocketAddr,
     /// Folder for log and snapshots.
@@ -61,7 +61,7 @@ pub struct CoordinatorOptions {
 
 impl CoordinatorOptions {
     /// Every problem at once.
-    pub fn validate(&self, token_set: bool) -> Vec<String> {
+    pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut range = |key: &str, value: u64, min: u64, max: u64| {
             if !(min..=max).contains(&value) {
@@ -79,13 +79,13 @@ impl CoordinatorOptions {
         if !peers.contains_key(&self.id) {
             problems.push(format!("peers does not name id {}; it must list this coordinator too", self.id));
         }
-        if !self.listen.ip().is_loopback() && !token_set {
-            problems.push(format!(
-                "listen is {}, which is not loopback; set cluster_token, or listen on 127.0.0.1",
-                self.listen
-            ));
-        }
         problems
+    }
+
+    /// Where it listens and whom it calls, each with its key.
+    pub fn addresses(&self) -> Vec<(&'static str, String)> {
+        let calls = self.peers.iter().map(|peer| ("peers", peer.address.clone()));
+        calls.chain([("listen", self.listen.to_string())]).collect()
     }
 
     pub(crate) fn members(&self) -> BTreeMap<u64, String> {

@@ -13,7 +13,7 @@ pub use server::ExpertServer;
 
 use conclave_control::ModelFacts;
 use conclave_control::command::RegisterNode;
-use conclave_control_rpc::{ClusterToken, CoordinatorClient};
+use conclave_control_rpc::{CoordinatorClient, Credentials};
 use conclave_expert::LocalExperts;
 use conclave_kernels::Pool;
 use conclave_model::{Manifest, ModelError, ModelFolder, NumericDtype};
@@ -90,11 +90,12 @@ impl ExpertNode {
         folder: Arc<ModelFolder>,
         manifest: Arc<Manifest>,
         pool: Arc<Pool>,
-        token: ClusterToken,
+        credentials: Credentials,
     ) -> Result<Self, NodeError> {
         let experts = Arc::new(LocalExperts::load(&folder, &manifest, [], pool)?);
         let mut server =
-            ExpertServer::bind(options.listen, experts.clone(), options.calls_max, token.clone()).await?;
+            ExpertServer::bind(options.listen, experts.clone(), options.calls_max, credentials.clone())
+                .await?;
         let address = options.advertised(server.address());
         if let Some(folder) = &options.socket_dir {
             server = server.with_socket(folder, &address)?;
@@ -107,7 +108,7 @@ impl ExpertNode {
             numerics: conclave_kernels::NUMERICS.to_owned(),
             model: model_facts(&folder, &manifest),
         };
-        let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), token));
+        let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), credentials));
         let queue = server.queue.clone();
         let membership = Membership { client, registration, folder, manifest, experts, queue };
         Ok(Self { server, membership })

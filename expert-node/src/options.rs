@@ -9,7 +9,7 @@ pub struct NodeOptions {
     /// This node's name. The same name is the same node: after a restart it gets its experts back.
     #[arg(long, env = "CONCLAVE_NODE_NAME")]
     pub name: String,
-    /// Address to listen on; port 0: the system chooses. Off loopback a cluster token is required.
+    /// Address to listen on; port 0: the system chooses. Off loopback certificates are required.
     #[arg(long, env = "CONCLAVE_LISTEN", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// HOST or HOST:PORT by which gateways reach this node; default: the address it listens on.
@@ -35,7 +35,7 @@ pub struct NodeOptions {
 
 impl NodeOptions {
     /// Every problem at once.
-    pub fn validate(&self, token_set: bool) -> Vec<String> {
+    pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.name.is_empty() {
             problems.push("name is empty; give the node a name".to_owned());
@@ -43,16 +43,16 @@ impl NodeOptions {
         if !(1..=65_536).contains(&self.calls_max) {
             problems.push(format!("calls_max is {}; it can be 1 to 65536", self.calls_max));
         }
-        if !self.listen.ip().is_loopback() && !token_set {
-            problems.push(format!(
-                "listen is {}, which is not loopback; set cluster_token, or listen on 127.0.0.1",
-                self.listen
-            ));
-        }
         if self.listen.ip().is_unspecified() && self.advertise.is_none() {
             problems.push(format!("listen is {}; set advertise to the name others reach it by", self.listen));
         }
         problems
+    }
+
+    /// Where it listens and whom it calls, each with its key.
+    pub fn addresses(&self) -> Vec<(&'static str, String)> {
+        let calls = self.coordinators.iter().map(|address| ("coordinators", address.clone()));
+        calls.chain([("listen", self.listen.to_string())]).collect()
     }
 
     /// What the node tells the coordinators, given the port it listens on.

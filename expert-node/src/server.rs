@@ -2,7 +2,7 @@
 
 use crate::NodeError;
 use crate::queue::QueuedExperts;
-use conclave_control_rpc::ClusterToken;
+use conclave_control_rpc::Credentials;
 use conclave_expert::LocalExperts;
 use conclave_expert_rpc::{ExpertService, ExpertSocket, socket_path};
 use std::net::SocketAddr;
@@ -21,21 +21,21 @@ pub struct ExpertServer {
     socket: Option<ExpertSocket>,
     pub(crate) queue: Arc<QueuedExperts>,
     thread: std::thread::JoinHandle<()>,
-    token: ClusterToken,
+    credentials: Credentials,
 }
 
 impl ExpertServer {
-    /// Binds `listen` and starts the computing thread; at most `calls_max` calls wait, from callers that send `token`.
+    /// Binds `listen` and starts the computing thread; at most `calls_max` calls wait, from gateways as `credentials` know them.
     pub async fn bind(
         listen: SocketAddr,
         experts: Arc<LocalExperts>,
         calls_max: usize,
-        token: ClusterToken,
+        credentials: Credentials,
     ) -> Result<Self, NodeError> {
         let error = |error| NodeError::Listen { address: listen, error };
         let listener = TcpListener::bind(listen).await.map_err(error)?;
         let (queue, thread) = QueuedExperts::start(experts, calls_max).map_err(NodeError::Thread)?;
-        Ok(Self { listener, socket: None, queue, thread, token })
+        Ok(Self { listener, socket: None, queue, thread, credentials })
     }
 
     /// Listens on a Unix socket in `folder` too, for gateways of this machine that know this node by `address`.
@@ -51,10 +51,10 @@ impl ExpertServer {
 
     /// Answers calls until `shutdown`, then ends what waits.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
-        let Self { listener, socket, queue, thread, token } = self;
+        let Self { listener, socket, queue, thread, credentials } = self;
         let stop = shutdown.clone();
         let draining = queue.clone();
-        let tcp = ExpertService::new(queue.clone(), token.clone());
+        let tcp = ExpertService::new(queue.clone(), credentials.clone());
         let tcp = tcp.serve(listener, async move {
             stop.cancelled().await;
             draining.drain();
@@ -62,13 +62,13 @@ impl ExpertServer {
         let unix = async {
             match socket {
                 Some(socket) => {
-                    let service = ExpertService::new(queue.clone(), token);
+                    let service = ExpertService::new(queue.clone(), credentials);
                     service.serve_socket(socket, shutdown.clone().cancelled_owned()).await
                 }
                 None => Ok(()),
             }
         };
-        let serve = async { tokio::try_join!(tcp, unix) };
+        let serve = Box::pin(async { tokio::try_join!(tcp, unix) });
         let overdue = async {
             shutdown.cancelled().await;
             tokio::time::sleep(DRAIN).await;

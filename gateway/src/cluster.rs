@@ -5,7 +5,7 @@
 
 use crate::dispatch::{Dispatcher, Homes};
 use conclave_control::{ClusterState, NodeState};
-use conclave_control_rpc::{ClusterToken, CoordinatorClient};
+use conclave_control_rpc::{CoordinatorClient, Credentials};
 use conclave_expert::ExpertBackend;
 use conclave_expert_rpc::GrpcExperts;
 use conclave_types::{ExpertKey, LogIndex, ModelDigest, NodeId};
@@ -31,6 +31,13 @@ pub struct ClusterOptions {
     pub socket_dir: Option<PathBuf>,
 }
 
+impl ClusterOptions {
+    /// Whom it calls, each with its key.
+    pub fn addresses(&self) -> Vec<(&'static str, String)> {
+        self.coordinators.iter().map(|address| ("coordinators", address.clone())).collect()
+    }
+}
+
 /// A connection and the registration it belongs to.
 struct Link {
     incarnation: LogIndex,
@@ -42,7 +49,7 @@ pub struct ClusterFeed {
     client: Arc<CoordinatorClient>,
     sockets: Option<PathBuf>,
     connections: tokio::runtime::Handle,
-    token: ClusterToken,
+    credentials: Credentials,
     model: ModelDigest,
     keys: Vec<ExpertKey>,
     dispatcher: Arc<Dispatcher>,
@@ -54,16 +61,16 @@ impl ClusterFeed {
     /// [`connections`](crate::Gateway::connections) and readiness.
     pub fn new(
         options: &ClusterOptions,
-        token: ClusterToken,
+        credentials: Credentials,
         model: ModelDigest,
         keys: Vec<ExpertKey>,
         dispatcher: Arc<Dispatcher>,
         connections: tokio::runtime::Handle,
         ready: Arc<AtomicBool>,
     ) -> Self {
-        let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), token.clone()));
+        let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), credentials.clone()));
         let sockets = options.socket_dir.clone();
-        Self { client, sockets, connections, token, model, keys, dispatcher, ready }
+        Self { client, sockets, connections, credentials, model, keys, dispatcher, ready }
     }
 
     /// Follows the cluster until dropped.
@@ -134,7 +141,7 @@ impl ClusterFeed {
         for id in needed {
             let Some(node) = state.nodes.get(&id).filter(|_| !links.contains_key(&id)) else { continue };
             let _entered = self.connections.enter();
-            match GrpcExperts::new(&node.address, self.sockets.as_deref(), &self.token) {
+            match GrpcExperts::new(&node.address, self.sockets.as_deref(), &self.credentials) {
                 Ok(experts) => {
                     links.insert(id, Link { incarnation: node.incarnation, experts: Arc::new(experts) });
                 }

@@ -13,7 +13,7 @@ pub mod text;
 mod work;
 
 pub use cluster::{ClusterFeed, ClusterOptions};
-pub use conclave_control_rpc::ClusterToken;
+pub use conclave_control_rpc::Credentials;
 pub use engine::{Driver, Forward, ForwardError, Overlap, Passed};
 pub use options::{GatewayOptions, Problem, RowsDtype};
 pub use peers::PeerOptions;

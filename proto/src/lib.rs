@@ -17,5 +17,4 @@ pub mod coordinator {
 /// Largest message of the coordinators' protocol, for both ends: a snapshot or view of a large cluster. Unit: bytes.
 pub const COORDINATOR_MESSAGE_BYTES_MAX: usize = 64 << 20;
 
-pub mod auth;
 pub mod convert;

@@ -13,7 +13,7 @@ pub(crate) use service::RaftService;
 
 use conclave_control::command::{Command, Reply};
 use conclave_control::{ClusterState, RestoreError};
-use conclave_proto::auth::ClusterToken;
+use conclave_transport::Credentials;
 use log_store::LogStore;
 use network::Network;
 use openraft::async_runtime::WatchReceiver as _;
@@ -95,7 +95,7 @@ pub(crate) struct Consensus {
 
 impl Consensus {
     /// Opens the log under `data` and takes part as `id`.
-    pub(crate) async fn start(id: u64, data: &Path, token: ClusterToken) -> Result<Self, LogError> {
+    pub(crate) async fn start(id: u64, data: &Path, credentials: Credentials) -> Result<Self, LogError> {
         let file = data.join("raft.redb");
         let storage = |error: &dyn std::fmt::Display| LogError::Storage {
             file: file.display().to_string(),
@@ -116,7 +116,7 @@ impl Consensus {
             ..Config::default()
         };
         let config = Arc::new(config.validate().map_err(|error| LogError::Start(error.to_string()))?);
-        let raft = Raft::new(id, config, Network::new(token), LogStore::new(database), machine)
+        let raft = Raft::new(id, config, Network::new(credentials), LogStore::new(database), machine)
             .await
             .map_err(|error| storage(&error))?;
         Ok(Self { raft, state })

@@ -2,9 +2,9 @@
 
 use super::TypeConfig;
 use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
-use conclave_proto::auth::{ClusterToken, SendToken};
 use conclave_proto::coordinator::raft_client::RaftClient;
 use conclave_proto::coordinator::{RaftMessage, SnapshotMessage};
+use conclave_transport::{Credentials, Role, SendToken};
 use openraft::alias::{SnapshotOf, VoteOf};
 use openraft::error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption};
@@ -25,12 +25,12 @@ const BACKOFF: Duration = Duration::from_millis(200);
 
 /// Makes connections.
 pub(super) struct Network {
-    token: ClusterToken,
+    credentials: Credentials,
 }
 
 impl Network {
-    pub(super) fn new(token: ClusterToken) -> Self {
-        Self { token }
+    pub(super) fn new(credentials: Credentials) -> Self {
+        Self { credentials }
     }
 }
 
@@ -39,8 +39,9 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
     async fn new_client(&mut self, _target: u64, node: &BasicNode) -> Peer {
         let client = Endpoint::from_shared(format!("http://{}", node.addr)).map(|endpoint| {
-            let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
-            RaftClient::with_interceptor(endpoint.connect_lazy(), self.token.sender())
+            let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+            let channel = endpoint.connect_with_connector_lazy(self.credentials.connector(Role::Coordinator));
+            RaftClient::with_interceptor(channel, self.credentials.token.sender())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX)
                 .max_encoding_message_size(MESSAGE_BYTES_MAX)
         });

@@ -5,7 +5,7 @@ use super::state_machine::StateMachine;
 use super::{Consensus, TypeConfig};
 use conclave_control::Settings;
 use conclave_control::command::{Command, ConfigureCluster, Reply};
-use conclave_proto::auth::ClusterToken;
+use conclave_transport::Credentials;
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ async fn leading(consensus: &Consensus) {
 /// Starts on the same file; the tasks of the one before let go of it a moment after they were stopped.
 async fn again(folder: &std::path::Path) -> Consensus {
     for _ in 0..200 {
-        match Consensus::start(1, folder, ClusterToken::default()).await {
+        match Consensus::start(1, folder, Credentials::default()).await {
             Err(error) if error.to_string().contains("already open") => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -86,6 +86,6 @@ async fn what_was_acknowledged_survives_a_restart_with_and_without_a_snapshot() 
 async fn a_damaged_file_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("raft.redb"), b"this is no log").unwrap();
-    let error = Consensus::start(1, folder.path(), ClusterToken::default()).await.err().unwrap();
+    let error = Consensus::start(1, folder.path(), Credentials::default()).await.err().unwrap();
     assert!(error.to_string().contains("raft.redb"), "{error}");
 }

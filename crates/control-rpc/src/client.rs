@@ -3,10 +3,10 @@
 use conclave_control::command::RegisterNode;
 use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport};
 use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
-use conclave_proto::auth::{ClusterToken, SendToken};
 use conclave_proto::convert::coordinator as convert;
 use conclave_proto::coordinator::coordinator_client::CoordinatorClient as Wire;
 use conclave_proto::coordinator::{CoordinatorStatus, DrainRequest, NodeStatus, StatusRequest};
+use conclave_transport::{Credentials, Role, SendToken, explain};
 use conclave_types::{LogIndex, NodeId};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -54,12 +54,20 @@ pub struct ClusterStatus {
     pub waiting: String,
 }
 
+/// What a status says, with why where it is that of a connection.
+pub(crate) fn said(status: &Status) -> String {
+    match std::error::Error::source(status) {
+        Some(cause) => explain(cause),
+        None => status.message().to_owned(),
+    }
+}
+
 pub(crate) type WireClient = Wire<InterceptedService<Channel, SendToken>>;
 
 /// The coordinators of one cluster.
 pub struct CoordinatorClient {
     addresses: Vec<String>,
-    token: ClusterToken,
+    credentials: Credentials,
     /// Who answered as the leader last.
     leader: Mutex<Option<String>>,
     channels: Mutex<HashMap<String, Channel>>,
@@ -67,8 +75,8 @@ pub struct CoordinatorClient {
 
 impl CoordinatorClient {
     /// The coordinators at `addresses` (`host:port`), some of which may be away.
-    pub fn new(addresses: Vec<String>, token: ClusterToken) -> Self {
-        Self { addresses, token, leader: Mutex::default(), channels: Mutex::default() }
+    pub fn new(addresses: Vec<String>, credentials: Credentials) -> Self {
+        Self { addresses, credentials, leader: Mutex::default(), channels: Mutex::default() }
     }
 
     pub(crate) fn addresses(&self) -> &[String] {
@@ -84,15 +92,15 @@ impl CoordinatorClient {
                 let endpoint = endpoint.map_err(|error| format!("`{address}` is no host:port: {error}"))?;
                 let channel = endpoint
                     .connect_timeout(CONNECT_TIMEOUT)
-                    .tcp_nodelay(true)
                     .http2_keep_alive_interval(KEEP_ALIVE)
                     .keep_alive_timeout(KEEP_ALIVE)
-                    .connect_lazy();
+                    .connect_with_connector_lazy(self.credentials.connector(Role::Coordinator));
                 channels.insert(address.to_owned(), channel.clone());
                 channel
             }
         };
-        Ok(Wire::with_interceptor(channel, self.token.sender()).max_decoding_message_size(MESSAGE_BYTES_MAX))
+        Ok(Wire::with_interceptor(channel, self.credentials.token.sender())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX))
     }
 
     /// Asks the leader: first who led last, then whom the others name, then everybody.
@@ -119,12 +127,15 @@ impl CoordinatorClient {
                 Err(_) => Status::deadline_exceeded(format!("no answer within {CALL_TIMEOUT:?}")),
             };
             match status.code() {
-                Code::Unauthenticated | Code::InvalidArgument | Code::Unimplemented => {
+                Code::Unauthenticated
+                | Code::PermissionDenied
+                | Code::InvalidArgument
+                | Code::Unimplemented => {
                     return Err(ControlError::Refused(status.message().to_owned()));
                 }
                 _ => {}
             }
-            last = format!("{address}: {}", status.message());
+            last = format!("{address}: {}", said(&status));
             let named = status.metadata().get(LEADER_KEY).and_then(|value| value.to_str().ok());
             // During an election two coordinators may name each other for a moment.
             if let Some(named) = named.filter(|named| *named != address && hops < 3) {
@@ -187,11 +198,13 @@ impl CoordinatorClient {
             let mut client = self.at(address).map_err(ControlError::Refused)?;
             let reply = match tokio::time::timeout(CALL_TIMEOUT, client.status(StatusRequest {})).await {
                 Ok(Ok(reply)) => reply.into_inner(),
-                Ok(Err(status)) if status.code() == Code::Unauthenticated => {
+                Ok(Err(status))
+                    if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied) =>
+                {
                     return Err(ControlError::Refused(status.message().to_owned()));
                 }
                 Ok(Err(status)) => {
-                    last = format!("{address}: {}", status.message());
+                    last = format!("{address}: {}", said(&status));
                     continue;
                 }
                 Err(_) => {

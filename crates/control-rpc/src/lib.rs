@@ -7,5 +7,5 @@ mod client;
 mod watch;
 
 pub use client::{ClusterStatus, ControlError, CoordinatorClient};
-pub use conclave_proto::auth::ClusterToken;
 pub use conclave_proto::coordinator::{CoordinatorStatus, NodeStatus};
+pub use conclave_transport::Credentials;

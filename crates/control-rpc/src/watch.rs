@@ -1,6 +1,7 @@
 //! Follows the cluster's state from any coordinator.
 
 use crate::CoordinatorClient;
+use crate::client::said;
 use conclave_control::ClusterState;
 use conclave_proto::convert::coordinator as convert;
 use conclave_proto::coordinator::WatchRequest;
@@ -39,10 +40,10 @@ impl CoordinatorClient {
 
     async fn follow(&self, address: &str, sender: &watch::Sender<Arc<ClusterState>>) -> Result<(), String> {
         let mut client = self.at(address)?;
-        let views = client.watch(WatchRequest {}).await.map_err(|status| status.message().to_owned())?;
+        let views = client.watch(WatchRequest {}).await.map_err(|status| said(&status))?;
         let mut views = views.into_inner();
         while let Some(view) = views.next().await {
-            let view = view.map_err(|status| status.message().to_owned())?;
+            let view = view.map_err(|status| said(&status))?;
             let state = convert::state(view).map_err(|error| error.to_string())?;
             // A coordinator that lags behind must not take anybody back.
             sender.send_if_modified(|known| {

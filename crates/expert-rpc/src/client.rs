@@ -5,10 +5,10 @@
 
 use crate::{CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW, socket_path};
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, Lane};
-use conclave_proto::auth::ClusterToken;
 use conclave_proto::convert::expert as convert;
 use conclave_proto::expert::experts_client::ExpertsClient;
 use conclave_proto::expert::{ExpertReply, ExpertRequest};
+use conclave_transport::{ClusterToken, Connector, Credentials, Role, explain, is_refusal};
 use dashmap::DashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,6 +60,7 @@ impl Connection {
 #[derive(Clone)]
 struct Ways {
     tcp: Endpoint,
+    connector: Connector,
     /// Its socket, where the node is on this machine.
     socket: Option<PathBuf>,
 }
@@ -74,7 +75,7 @@ impl Ways {
                 Err(error) => tracing::debug!(socket = %path.display(), %error, "nobody answers there"),
             }
         }
-        Ok(self.tcp.connect().await?)
+        Ok(self.tcp.connect_with_connector(self.connector.clone()).await?)
     }
 }
 
@@ -98,11 +99,18 @@ async fn keep_open(
     waiting: Arc<Waiting>,
 ) {
     let mut pause = RETRY_FIRST;
+    let mut refused = false;
     loop {
         match stream(&ways, &token, lane, &calls, &waiting).await {
-            Ok(()) => pause = RETRY_FIRST,
+            Ok(()) => (pause, refused) = (RETRY_FIRST, false),
             Err(error) => {
-                tracing::debug!(node = %ways.tcp.uri(), lane, error = %error, "no connection; trying again");
+                let (node, why) = (ways.tcp.uri(), explain(&*error));
+                // Told once: a node that is away comes back, one that refuses needs somebody to look.
+                if is_refusal(&*error) && !std::mem::replace(&mut refused, true) {
+                    tracing::warn!(%node, lane, why, "the node and this process refuse each other; trying again");
+                } else {
+                    tracing::debug!(%node, lane, why, "no connection; trying again");
+                }
                 pause = (pause * 2).min(RETRY_LAST);
             }
         }
@@ -165,14 +173,20 @@ impl Drop for CancelOnDrop<'_> {
 }
 
 impl GrpcExperts {
-    /// The node at `address` (`host:port`), called with `token`; connects in the background, on the current
+    /// The node at `address` (`host:port`), called with `credentials`; connects in the background, on the current
     /// runtime. Where `sockets`, a folder, has its socket (see [`crate::socket_path`]), that is used instead.
     ///
     /// - Errors: the address is no address.
-    pub fn new(address: &str, sockets: Option<&Path>, token: &ClusterToken) -> Result<Self, ExpertError> {
+    pub fn new(
+        address: &str,
+        sockets: Option<&Path>,
+        credentials: &Credentials,
+    ) -> Result<Self, ExpertError> {
         let bad = |error| ExpertError::Unreachable(format!("`{address}` is no host:port: {error}"));
         let tcp = tuned(Endpoint::from_shared(format!("http://{address}")).map_err(bad)?);
-        let ways = Ways { tcp, socket: sockets.map(|folder| socket_path(folder, address)) };
+        let socket = sockets.map(|folder| socket_path(folder, address));
+        let ways = Ways { tcp, connector: credentials.connector(Role::ExpertNode), socket };
+        let token = &credentials.token;
         Ok(Self {
             address: address.to_owned(),
             decode: Connection::open(ways.clone(), token.clone(), "decode"),

@@ -8,7 +8,7 @@ mod server;
 mod socket;
 
 pub use client::GrpcExperts;
-pub use conclave_proto::auth::ClusterToken;
+pub use conclave_transport::Credentials;
 pub use server::ExpertService;
 pub use socket::{ExpertSocket, socket_path};
 

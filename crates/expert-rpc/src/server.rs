@@ -3,10 +3,10 @@
 
 use crate::{CONNECTION_WINDOW, ExpertSocket, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
 use conclave_expert::{ExpertBackend, Lane};
-use conclave_proto::auth::ClusterToken;
 use conclave_proto::convert::expert as convert;
 use conclave_proto::expert::experts_server::{Experts, ExpertsServer};
 use conclave_proto::expert::{ExpertReply, ExpertRequest};
+use conclave_transport::{Accepted, Credentials, Gate, accept, bounded, trusted};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,10 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream, UnixListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
@@ -27,13 +25,13 @@ const REPLIES_MAX: usize = 64;
 /// The expert protocol over a backend.
 pub struct ExpertService<B> {
     backend: Arc<B>,
-    token: ClusterToken,
+    credentials: Credentials,
 }
 
 impl<B: ExpertBackend> ExpertService<B> {
-    /// Serves `backend` to callers that send `token`.
-    pub fn new(backend: Arc<B>, token: ClusterToken) -> Self {
-        Self { backend, token }
+    /// Serves `backend` to gateways, as `credentials` know them.
+    pub fn new(backend: Arc<B>, credentials: Credentials) -> Self {
+        Self { backend, credentials }
     }
 
     /// Answers on `listener` until `shutdown` resolves.
@@ -42,12 +40,7 @@ impl<B: ExpertBackend> ExpertService<B> {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error> {
-        let incoming = TcpListenerStream::new(listener).map(|stream| {
-            stream.inspect(|stream| {
-                // Small replies must not wait for more.
-                let _ = stream.set_nodelay(true);
-            })
-        });
+        let incoming = accept(listener, self.credentials.certificates.clone());
         self.serve_incoming(incoming, shutdown).await
     }
 
@@ -58,31 +51,28 @@ impl<B: ExpertBackend> ExpertService<B> {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error> {
         let ExpertSocket { listener, file } = socket;
-        let result = self.serve_incoming(UnixListenerStream::new(listener), shutdown).await;
+        let result = self.serve_incoming(trusted(listener), shutdown).await;
         drop(file);
         result
     }
 
     async fn serve_incoming<S>(
         self,
-        incoming: impl Stream<Item = std::io::Result<S>> + Send,
+        incoming: impl Stream<Item = std::io::Result<Accepted<S>>> + Send,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error>
     where
-        S: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let checker = self.token.checker();
+        let token = self.credentials.token.clone();
         let service = ExpertsServer::new(self)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let service = InterceptedService::new(service, checker);
-        tonic::transport::Server::builder()
+        bounded()
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(FRAME_SIZE)
-            // tonic's own default would lift hyper's bound.
-            .max_concurrent_streams(64)
-            .add_service(service)
+            .add_service(Gate::new(service, token))
             .serve_with_incoming_shutdown(incoming, shutdown)
             .await
     }

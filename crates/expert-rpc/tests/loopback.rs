@@ -4,9 +4,10 @@ use conclave_expert::conformance::Subject;
 use conclave_expert::{
     ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertRows, Lane, LocalExperts, RowDtype, Rows,
 };
-use conclave_expert_rpc::{ClusterToken, ExpertService, ExpertSocket, GrpcExperts, socket_path};
+use conclave_expert_rpc::{Credentials, ExpertService, ExpertSocket, GrpcExperts, socket_path};
 use conclave_kernels::Pool;
 use conclave_model::{DtypeChoice, Manifest, ModelFolder};
+use conclave_transport::ClusterToken;
 use conclave_types::{Digest, ExpertIdx, ExpertKey, LayerIdx, ModelDigest, PlacementEpoch};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ async fn serve<B: ExpertBackend>(backend: Arc<B>, at: &str) -> (String, tokio::t
     let listener = bound.await.expect("the port becomes free");
     let address = listener.local_addr().unwrap().to_string();
     let server = tokio::spawn(async move {
-        ExpertService::new(backend, ClusterToken::default())
+        ExpertService::new(backend, Credentials::default())
             .serve(listener, std::future::pending())
             .await
             .unwrap();
@@ -68,7 +69,7 @@ async fn remote_experts_conform_bit_for_bit() {
     let (local, model, hidden) = experts(4);
     let local = Arc::new(local);
     let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap();
+    let remote = GrpcExperts::new(&address, None, &Credentials::default()).unwrap();
     remote.connected().await;
     Subject { backend: &remote, reference: &local, model, hidden }.check().await;
 }
@@ -81,9 +82,9 @@ async fn a_node_of_this_machine_is_called_through_its_socket() {
     // Nobody listens at the address, so only the socket can answer.
     let address = "127.0.0.1:1";
     let socket = ExpertSocket::bind(folder.path(), address).unwrap();
-    let service = ExpertService::new(local.clone(), ClusterToken::default());
+    let service = ExpertService::new(local.clone(), Credentials::default());
     let server = tokio::spawn(service.serve_socket(socket, std::future::pending()));
-    let remote = GrpcExperts::new(address, Some(folder.path()), &ClusterToken::default()).unwrap();
+    let remote = GrpcExperts::new(address, Some(folder.path()), &Credentials::default()).unwrap();
     remote.connected().await;
     Subject { backend: &remote, reference: &local, model, hidden }.check().await;
     server.abort();
@@ -99,7 +100,7 @@ async fn a_socket_at_which_nobody_answers_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     // What a killed node leaves behind.
     drop(std::os::unix::net::UnixListener::bind(socket_path(folder.path(), &address)).unwrap());
-    let remote = GrpcExperts::new(&address, Some(folder.path()), &ClusterToken::default()).unwrap();
+    let remote = GrpcExperts::new(&address, Some(folder.path()), &Credentials::default()).unwrap();
     remote.connected().await;
     Subject { backend: &remote, reference: &local, model, hidden }.check().await;
     // And a node that takes the address over takes its place over.
@@ -113,11 +114,12 @@ async fn without_the_token_no_lane_opens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let token = ClusterToken::new(Some("correct-horse-battery")).unwrap();
+    let token = Credentials { token, certificates: None };
     let service = ExpertService::new(local.clone(), token.clone());
     tokio::spawn(service.serve(listener, std::future::pending()));
     let member = GrpcExperts::new(&address, None, &token).unwrap();
     member.connected().await;
-    let stranger = GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap();
+    let stranger = GrpcExperts::new(&address, None, &Credentials::default()).unwrap();
     let call = Subject { backend: &member, reference: &local, model, hidden }.call(1);
     assert!(member.run(call.clone()).await.is_ok());
     // The member has connected meanwhile, so the stranger has been refused at least once or is about to be.
@@ -138,7 +140,7 @@ impl ExpertBackend for Silent {
 #[tokio::test]
 async fn a_silent_node_is_given_up_at_the_deadline() {
     let (address, _server) = serve(Arc::new(Silent), "127.0.0.1:0").await;
-    let remote = GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap();
+    let remote = GrpcExperts::new(&address, None, &Credentials::default()).unwrap();
     remote.connected().await;
     let deadline = Duration::from_millis(30);
     let late =
@@ -155,7 +157,7 @@ fn a_killed_node_fails_its_calls_at_once_and_is_found_again_when_it_returns() {
     let node = runtime();
     let (address, _server) = node.block_on(serve(Arc::new(Silent), "127.0.0.1:0"));
     ours.block_on(async {
-        let remote = Arc::new(GrpcExperts::new(&address, None, &ClusterToken::default()).unwrap());
+        let remote = Arc::new(GrpcExperts::new(&address, None, &Credentials::default()).unwrap());
         remote.connected().await;
         let (local, model, width) = experts(8);
         let good = call(model, width, 0, Lane::Decode, RowDtype::F32);
