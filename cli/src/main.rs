@@ -7,6 +7,7 @@ mod bench;
 mod ca;
 mod chat;
 mod eval;
+mod key;
 mod load_test;
 mod model;
 mod nodes;
@@ -66,6 +67,8 @@ enum Command {
     Undrain(status::DrainOptions),
     /// Make certificates for the roles of a cluster on several machines.
     Ca(ca::CaOptions),
+    /// Make API keys for gateways.
+    Key(key::KeyOptions),
     /// Quantise a model's weights once and for all, so that a start takes a second.
     Pack(model::PackOptions),
     /// Write a model's manifest: the digest of every tensor, by which each role verifies what it loads.
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
             Command::Drain(options) => status::drain(&options, true),
             Command::Undrain(options) => status::drain(&options, false),
             Command::Ca(options) => ca::run(&options),
+            Command::Key(options) => key::run(&options),
             Command::Pack(options) => model::pack(&options),
             Command::Manifest(options) => model::manifest(&options),
             Command::Bench(options) => bench::run(&options, started),

@@ -44,7 +44,9 @@ pub(crate) struct CoordinatorRole {
 }
 
 pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
-    let problems = options.credentials.validate(Role::Gateway, options.cluster.addresses());
+    let mut addresses = options.cluster.addresses();
+    addresses.extend(options.gateway.peers.addresses());
+    let problems = options.credentials.validate(Role::Gateway, addresses);
     check([options.gateway.validate(), options.model.validate(), problems])?;
     runtime(2)?.block_on(async {
         let credentials = options.credentials.load(Role::Gateway)?;
@@ -52,7 +54,9 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
         let manifest = options.model.manifest(&folder)?;
         options.model.verify_trunk(&folder, &manifest)?;
         let pool = options.model.pool();
-        let gateway = Gateway::start(&options.gateway, &folder, &manifest, pool, Homes::default()).await?;
+        let gateway =
+            Gateway::start(&options.gateway, &folder, &manifest, pool, Homes::default(), &credentials);
+        let gateway = gateway.await?;
         let feed = ClusterFeed::new(
             &options.cluster,
             credentials,
@@ -62,11 +66,11 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
             gateway.connections(),
             gateway.readiness(),
         );
-        announce(&folder.name(), gateway.address());
+        announce(&folder.name(), gateway.scheme(), gateway.address());
         let feed = tokio::spawn(feed.run());
-        let result = gateway.run(stop.token()).await;
+        gateway.run(stop.token()).await;
         feed.abort();
-        Ok(result?)
+        Ok(())
     })
 }
 

@@ -6,6 +6,7 @@ use crate::process::{Stop, check, runtime};
 use crate::whole::{Parts, homes};
 use conclave_expert::LocalExperts;
 use conclave_gateway::{Gateway, GatewayOptions};
+use conclave_transport::{Credentials, Role, TlsOptions};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -17,10 +18,13 @@ pub(crate) struct ServeOptions {
     model: ModelOptions,
     #[command(flatten)]
     gateway: GatewayOptions,
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 pub(crate) fn run(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
-    check([options.gateway.validate(), options.model.validate()])?;
+    let problems = options.tls.validate(Role::Gateway, options.gateway.peers.addresses());
+    check([options.gateway.validate(), options.model.validate(), problems])?;
     runtime(2)?.block_on(serve(options, stop))
 }
 
@@ -31,7 +35,9 @@ async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
     let experts = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
     let (held, bytes) = (experts.held().len(), experts.bytes());
     let homes = homes(&folder, Arc::new(experts));
-    let gateway = Gateway::start(&options.gateway, &folder, &manifest, pool, homes).await?;
+    let credentials =
+        Credentials { certificates: options.tls.load(Role::Gateway)?, ..Credentials::default() };
+    let gateway = Gateway::start(&options.gateway, &folder, &manifest, pool, homes, &credentials).await?;
     gateway.readiness().store(true, Ordering::Relaxed);
     let address = gateway.address();
     tracing::info!(
@@ -43,7 +49,7 @@ async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
         ready_ms = started.elapsed().as_millis() as u64,
         "ready"
     );
-    announce(&folder.name(), address);
-    gateway.run(stop.token()).await?;
+    announce(&folder.name(), gateway.scheme(), address);
+    gateway.run(stop.token()).await;
     Ok(())
 }

@@ -310,7 +310,7 @@ impl Cluster {
         if result.is_ok() && !stop.is_cancelled() {
             ready.cancel();
             say(format!("Ready after {:.1} s.", started.elapsed().as_secs_f64()));
-            announce(&self.model, self.apis[0]);
+            announce(&self.model, "http", self.apis[0]);
             if gateways > 1 {
                 let urls: Vec<String> = self.apis.iter().map(|api| format!("http://{api}/v1")).collect();
                 say(format!("  any gateway will do: {}\n", urls.join(" ")));

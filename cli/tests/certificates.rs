@@ -340,3 +340,55 @@ fn keys_are_their_owners_and_an_authority_is_not_written_over() {
     assert!(issue(&["--role", "gateway", "--name", "a", "--host", "a:1"]).contains("without a port"));
     assert!(issue(&["--role", "operator", "--name", "a", "--host", "b"]).contains("listens nowhere"));
 }
+
+/// One request over TLS to the API at `address`, by a client that trusts `authority` and shows nothing.
+fn get(address: &str, authority: &Authority, path: &str) -> std::io::Result<String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority.0.join("ca.crt")).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connection =
+        ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+    let mut stream = StreamOwned::new(connection, TcpStream::connect(address)?);
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    // The server may end the connection without TLS's own goodbye.
+    let _ = stream.read_to_end(&mut answer);
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[test]
+fn gateways_find_each_other_with_certificates_on_the_port_where_clients_need_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = Authority::new(&folder.path().join("ours"));
+    let public = Authority::new(&folder.path().join("public"));
+    let shown = public.issue("gateway", "api");
+    let addresses = [free_address(), free_address()];
+    let urls = addresses.each_ref().map(|address| format!("https://{address}"));
+    let _gateways = [0, 1].map(|at| {
+        let (_, port) = addresses[at].rsplit_once(':').unwrap();
+        let mut command =
+            conclave(&["--log", "warn", "serve", "--port", port, "--gateways", &urls.join(",")]);
+        command.args(["--gateway-url", &urls[at]]).arg("--api-tls-dir").arg(&shown);
+        command.arg("--tls-dir").arg(ours.issue("gateway", &format!("g{at}"))).stdout(Stdio::null());
+        Process(command.spawn().unwrap())
+    });
+    for address in &addresses {
+        wait_until("the other gateway is known as ready", || {
+            get(address, &public, "/metrics")
+                .is_ok_and(|text| text.contains("\nconclave_peer_gateways_ready 1"))
+        });
+    }
+    // Clients know the public authority, not the cluster's; plain HTTP gets no answer.
+    assert!(
+        get(&addresses[0], &ours, "/health").is_err_and(|error| error.to_string().contains("UnknownIssuer"))
+    );
+    let mut plain = TcpStream::connect(&addresses[0]).unwrap();
+    plain.write_all(b"GET /health HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&answer));
+}

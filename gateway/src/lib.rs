@@ -6,7 +6,10 @@
 mod api;
 mod cluster;
 pub mod dispatch;
+mod door;
 mod engine;
+mod held;
+pub mod keys;
 mod options;
 mod peers;
 pub mod text;
@@ -19,13 +22,15 @@ pub use options::{GatewayOptions, Problem, RowsDtype};
 pub use peers::PeerOptions;
 
 use api::{ApiState, Defaults};
-use axum::serve::ListenerExt;
 use conclave_kernels::Pool;
 use conclave_model::{CpuCompute, Manifest, ModelError, ModelFolder, Trunk};
 use conclave_scheduler::SchedulerOptions;
+use conclave_transport::{ServerCertificates, TlsError};
 use conclave_types::{Digest, ModelDigest};
 use dispatch::{Dispatcher, Homes};
+use door::Shown;
 use engine::EngineHandle;
+use keys::Keys;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::hash::RandomState;
 use std::net::SocketAddr;
@@ -63,20 +68,20 @@ pub enum GatewayError {
     /// The engine's connections have nothing to run on.
     #[error("the system gives no thread or no file descriptor for the engine's connections: {0}")]
     Driver(std::io::Error),
-    /// The listener broke.
-    #[error("the listener of {address} broke: {error}")]
-    Serve {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
+    /// The API's certificate cannot be used.
+    #[error("the API's certificate: {0}")]
+    Tls(#[from] TlsError),
+    /// The API's keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] keys::KeysError),
 }
 
 /// A gateway that listens but does not answer yet.
 pub struct Gateway {
     listener: tokio::net::TcpListener,
     router: axum::Router,
+    shown: Shown,
+    connections_max: usize,
     engine: EngineHandle,
     thread: std::thread::JoinHandle<()>,
     dispatcher: Arc<Dispatcher>,
@@ -89,6 +94,7 @@ pub struct Gateway {
 impl Gateway {
     /// Loads the trunk of `folder`, starts the engine and binds the port.
     ///
+    /// - `credentials`: what it shows to other gateways, where clients get TLS.
     /// - `homes`: where the experts are at first; see [`Self::dispatcher`] for later.
     pub async fn start(
         options: &GatewayOptions,
@@ -96,12 +102,21 @@ impl Gateway {
         manifest: &Manifest,
         pool: Arc<Pool>,
         homes: Homes,
+        credentials: &Credentials,
     ) -> Result<Self, GatewayError> {
         let address = SocketAddr::new(options.host, options.port);
         // Bind first: a port in use is the most common mistake and should not wait for the weights.
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .map_err(|error| GatewayError::Listen { address, error })?;
+        let clients = options.api_tls_dir.as_deref().map(ServerCertificates::load).transpose()?;
+        if clients.is_none() && !options.host.is_loopback() {
+            tracing::warn!(
+                "keys and prompts travel in plain text; set api_tls_dir, or put a proxy in front that speaks TLS"
+            );
+        }
+        let shown = Shown { clients, gateways: credentials.certificates.clone() };
+        let keys = Keys::load(&options.api_keys, options.api_keys_file.as_deref())?;
         let digest: ModelDigest = manifest.model_digest(folder);
         let codec = text::TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
         let kv_dtype = options.kv_dtype.resolve(folder.dtype);
@@ -162,24 +177,42 @@ impl Gateway {
             context_max,
             eos: folder.spec.eos.clone(),
             defaults: Defaults::of(&folder.generation),
-            keys: options.api_keys.iter().map(|key| Digest::of(key.as_bytes())).collect(),
+            keys,
+            body_bytes_max: options.body_bytes_max,
             timeout_max: Duration::from_secs(options.request_timeout_s.into()),
             ready: ready.clone(),
             work: work.clone(),
-            peers: peers::Peers::start(&options.peers, class),
+            peers: peers::Peers::start(&options.peers, class, credentials),
             metrics,
             started: api::now_seconds(),
             counter: AtomicU64::new(0),
             entropy: RandomState::new(),
         });
-        let router = api::router(state, options.body_bytes_max);
+        let router = api::router(state);
         let drain = Duration::from_secs(options.drain_timeout_s.into());
-        Ok(Self { listener, router, engine, thread, dispatcher, connections, ready, work, drain })
+        Ok(Self {
+            listener,
+            router,
+            shown,
+            connections_max: options.connections_max,
+            engine,
+            thread,
+            dispatcher,
+            connections,
+            ready,
+            work,
+            drain,
+        })
     }
 
     /// The address that is listened on, with the port the system chose if 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("a bound listener has an address")
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.shown.clients.is_some() { "https" } else { "http" }
     }
 
     /// Where new homes are set.
@@ -199,16 +232,11 @@ impl Gateway {
 
     /// Answers until `shutdown`. Then it drains: it takes nothing new, lets what runs end within the time that the
     /// options give, and ends the rest with an error.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), GatewayError> {
-        let address = self.address();
-        // Small chunks of a stream must not wait for more.
-        let listener = self.listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
+    pub async fn run(self, shutdown: CancellationToken) {
         // While it drains the listener stays open, to say so to whoever asks.
         let closing = CancellationToken::new();
         let serve =
-            axum::serve(listener, self.router).with_graceful_shutdown(closing.clone().cancelled_owned());
+            door::serve(self.listener, self.router, self.shown, self.connections_max, closing.clone());
         let (work, engine) = (&self.work, &self.engine);
         let end = async {
             shutdown.cancelled().await;
@@ -224,14 +252,13 @@ impl Gateway {
             closing.cancel();
             tokio::time::sleep(CLOSE).await;
         };
-        let result = tokio::select! {
-            result = serve => result.map_err(|error| GatewayError::Serve { address, error }),
-            () = end => Ok(()),
-        };
+        tokio::select! {
+            () = serve => {}
+            () = end => {}
+        }
         self.engine.stop();
         // The engine ends after its step; joining on a blocking thread keeps the runtime alive for it.
         let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
-        result
     }
 }
 

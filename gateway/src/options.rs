@@ -5,6 +5,7 @@ use crate::peers::PeerOptions;
 use conclave_expert::RowDtype;
 use conclave_model::{KvDtypeChoice, NumericDtype};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// A setting that cannot be used: key, value, what would do.
 pub type Problem = String;
@@ -41,6 +42,17 @@ pub struct GatewayOptions {
     /// Keys that clients may use, separated by commas; none: no key is asked for (loopback only).
     #[arg(long = "api-key", env = "CONCLAVE_API_KEYS", value_delimiter = ',', hide_env_values = true)]
     pub api_keys: Vec<String>,
+    /// File with the digests of keys that clients may use, their scopes and limits, as `conclave key new` prints them;
+    /// read again when it changes. The keys of --api-key have the scopes infer and read.
+    #[arg(long, env = "CONCLAVE_API_KEYS_FILE")]
+    pub api_keys_file: Option<PathBuf>,
+    /// Folder with the certificate (tls.crt) and key (tls.key) that the API shows to clients, which makes it HTTPS; read
+    /// again when they change. Default: plain HTTP.
+    #[arg(long, env = "CONCLAVE_API_TLS_DIR")]
+    pub api_tls_dir: Option<PathBuf>,
+    /// Most connections to the API; when there are more, those leave that wait for nothing. Range: 16..=1000000.
+    #[arg(long, env = "CONCLAVE_CONNECTIONS_MAX", default_value_t = 4096)]
+    pub connections_max: usize,
     /// The model's name in the API; default: the model folder's.
     #[arg(long, env = "CONCLAVE_MODEL_NAME")]
     pub model_name: Option<String>,
@@ -112,11 +124,12 @@ impl GatewayOptions {
         range("context_max", self.context_max.unwrap_or(2).into(), 2, u32::MAX.into());
         range("request_timeout_s", self.request_timeout_s.into(), 1, 86_400);
         range("body_bytes_max", self.body_bytes_max as u64, 1024, 64 << 20);
+        range("connections_max", self.connections_max as u64, 16, 1_000_000);
         range("drain_timeout_s", self.drain_timeout_s.into(), 0, 3600);
         problems.extend(self.peers.validate());
-        if !self.host.is_loopback() && self.api_keys.is_empty() {
+        if !self.host.is_loopback() && self.api_keys.is_empty() && self.api_keys_file.is_none() {
             problems.push(format!(
-                "host is {}, which is not loopback; set api_key, or host to 127.0.0.1",
+                "host is {}, which is not loopback; set api_keys_file (see `conclave key new`), or host to 127.0.0.1",
                 self.host
             ));
         }

@@ -3,7 +3,7 @@
 //! Keeps true: a handshake or a beginning that does not come in time, or comes while the port is full, costs one socket
 //! and holds up nobody; what a connection may take of memory and streams is bounded here, by hand.
 
-use crate::certificates::identity;
+use crate::certificates::proved;
 use crate::gate::Caller;
 use crate::{Certificates, Crowd, Guest, Io};
 use std::io;
@@ -192,9 +192,8 @@ pub fn accept(
                     Ok(Err(error)) => return refused("handshake", &format!("{from}: {error}")),
                     Err(_) => return refused("handshake_timeout", &from),
                 };
-                let (_, session) = stream.get_ref();
-                let shown = session.peer_certificates().and_then(|chain| identity(chain.first()?));
-                let caller = shown.map_or(Caller::Nobody, |identity| Caller::Proved(Arc::new(identity)));
+                let caller =
+                    proved(&stream).map_or(Caller::Nobody, |identity| Caller::Proved(Arc::new(identity)));
                 // The server may have stopped meanwhile.
                 let _ = sender.send(Ok(Accepted::new(Io::tls(stream), caller, guest))).await;
             });
@@ -204,7 +203,7 @@ pub fn accept(
 }
 
 /// Counts and tells a connection that was refused; tells at most one a second, because whoever knocks decides how often.
-pub(crate) fn refused(why: &'static str, what: &dyn std::fmt::Display) {
+pub fn refused(why: &'static str, what: &dyn std::fmt::Display) {
     static TOLD: AtomicU64 = AtomicU64::new(0);
     metrics::counter!("conclave_connections_refused_total", "why" => why).increment(1);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -9,13 +9,15 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, Weak};
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use webpki::{EndEntityCert, KeyUsage};
 
 /// How often the files are looked at.
@@ -24,6 +26,9 @@ const POLL: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(3 * 24 * 3600);
 /// How often.
 const COMPLAIN: Duration = Duration::from_secs(6 * 3600);
+
+/// How gateways ask for each other on a port that clients use too: a protocol's name, of which no client knows.
+pub(crate) const PEER: &[u8] = b"conclave-gateway/1";
 
 /// The files in the folder, named as cert-manager and Kubernetes name them.
 const CERTIFICATE: &str = "tls.crt";
@@ -142,6 +147,16 @@ pub(crate) fn identity(certificate: &CertificateDer<'_>) -> Option<Identity> {
     let identity = named.next()?;
     // Two would let the reader choose.
     named.next().is_none().then_some(identity)
+}
+
+/// Whom the certificate names that the other end of `stream` has shown.
+pub fn proved(stream: &TlsStream<TcpStream>) -> Option<Identity> {
+    identity(stream.get_ref().1.peer_certificates()?.first()?)
+}
+
+/// Whether who begins a connection to the API's port is another gateway.
+pub fn asks_as_peer(hello: &ClientHello<'_>) -> bool {
+    hello.alpn().is_some_and(|mut protocols| protocols.any(|protocol| protocol == PEER))
 }
 
 /// The files as they were read.
@@ -397,9 +412,10 @@ fn public([certificate, key]: &[Vec<u8>; 2], folder: &Path) -> Result<Arc<Server
     let content = |name: &str, what, why: String| TlsError::Content { path: folder.join(name), what, why };
     let chain = chain(certificate).map_err(|why| content(CERTIFICATE, "certificate", why))?;
     let key = self::key(key).map_err(|why| content(KEY, "private key", why))?;
-    let config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&version::TLS13])
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| TlsError::Pair { folder: folder.to_owned(), why: error.to_string() })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -3,13 +3,14 @@
 //! Keeps true: without certificates it reaches loopback addresses only; with them it sends nothing before the other end
 //! has proved, by a certificate of the authority for the name that was called, that it has the role it should have.
 
-use crate::certificates::identity;
+use crate::certificates::{PEER, identity};
 use crate::{Certificates, Io, Role, explain};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -61,11 +62,17 @@ pub enum ConnectError {
 pub struct Connector {
     certificates: Option<Certificates>,
     role: Role,
+    peer: bool,
 }
 
 impl Connector {
     pub(crate) fn new(certificates: Option<Certificates>, role: Role) -> Self {
-        Self { certificates, role }
+        Self { certificates, role, peer: false }
+    }
+
+    /// Of a gateway to the port of another one that clients use too.
+    pub fn as_peer(self) -> Self {
+        Self { peer: true, ..self }
     }
 
     /// A connection to `address` (`host:port`).
@@ -92,7 +99,11 @@ impl Connector {
         let name = name.ok_or_else(|| ConnectError::Address(address.to_owned()))?;
         let stream = quick(TcpStream::connect(address).await.map_err(tcp)?);
         // Asked for each connection, so that the newest are used.
-        let connector = TlsConnector::from(certificates.current().client.clone());
+        let mut config = certificates.current().client.clone();
+        if self.peer {
+            Arc::make_mut(&mut config).alpn_protocols = vec![PEER.to_vec()];
+        }
+        let connector = TlsConnector::from(config);
         let stream = connector
             .connect(name, stream)
             .await

@@ -13,8 +13,10 @@ mod io;
 mod role;
 mod token;
 
-pub use accept::{Accepted, HANDSHAKE_TIMEOUT, accept, bounded, trusted};
-pub use certificates::{Certificates, ServerCertificates, TlsError, TlsOptions, is_loopback};
+pub use accept::{Accepted, HANDSHAKE_TIMEOUT, accept, bounded, refused, trusted};
+pub use certificates::{
+    Certificates, ServerCertificates, TlsError, TlsOptions, asks_as_peer, is_loopback, proved,
+};
 pub use connect::{ConnectError, Connector};
 pub use crowd::{Crowd, Guest, open_files_max};
 pub use gate::{Caller, Gate, RULES, Rule};

@@ -12,6 +12,8 @@ pub enum ErrorCode {
     ContextLengthExceeded,
     /// No key, or an unknown one.
     InvalidApiKey,
+    /// The key does not open this.
+    InsufficientScope,
     /// The requested model is not served here.
     ModelNotFound,
     /// The path is not served here.
@@ -26,6 +28,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// The queue is full.
     QueueFull,
+    /// The key has asked for too much.
+    RateLimited,
     /// An expert has no live home.
     ExpertUnavailable,
     /// The server starts or drains, or the cluster has not placed the model yet.
@@ -38,10 +42,11 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tests and documents.
-    pub const ALL: [ErrorCode; 14] = [
+    pub const ALL: [ErrorCode; 16] = [
         Self::InvalidRequest,
         Self::ContextLengthExceeded,
         Self::InvalidApiKey,
+        Self::InsufficientScope,
         Self::ModelNotFound,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -49,6 +54,7 @@ impl ErrorCode {
         Self::RequestTimeout,
         Self::UnsupportedMediaType,
         Self::QueueFull,
+        Self::RateLimited,
         Self::ExpertUnavailable,
         Self::Unavailable,
         Self::DeadlineExceeded,
@@ -101,6 +107,14 @@ impl ErrorCode {
                 false,
                 "send a valid `Authorization: Bearer` key",
             ),
+            Self::InsufficientScope => (
+                "insufficient_scope",
+                "permission_error",
+                403,
+                7,
+                false,
+                "use a key whose scopes open this route",
+            ),
             Self::ModelNotFound => {
                 ("model_not_found", BAD, 404, 5, false, "use an id that GET /v1/models lists")
             }
@@ -114,6 +128,14 @@ impl ErrorCode {
                 ("unsupported_media_type", BAD, 415, 3, false, "send `Content-Type: application/json`")
             }
             Self::QueueFull => ("queue_full", "rate_limit_error", 429, 8, true, "retry after the given time"),
+            Self::RateLimited => (
+                "rate_limit_exceeded",
+                "rate_limit_error",
+                429,
+                8,
+                true,
+                "retry after the given time; the key's line in the keys file has its limits",
+            ),
             Self::ExpertUnavailable => (
                 "expert_unavailable",
                 AWAY,

@@ -17,15 +17,17 @@ mod request;
 mod resume;
 
 use crate::engine::EngineHandle;
+use crate::held::held_by;
+use crate::keys::{Excess, Key, Keys, Scope};
 use crate::peers::Peers;
 use crate::text::TextCodec;
 use crate::work::Work;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
 use conclave_scheduler::TenantId;
 use conclave_types::{Digest, ErrorCode, TokenId};
@@ -54,8 +56,9 @@ pub(crate) struct ApiState {
     pub(crate) context_max: u32,
     pub(crate) eos: Vec<TokenId>,
     pub(crate) defaults: Defaults,
-    /// Digests of the keys, so that comparing takes the same time whatever differs.
-    pub(crate) keys: Vec<Digest>,
+    pub(crate) keys: Keys,
+    /// Largest body of a request. Unit: bytes.
+    pub(crate) body_bytes_max: usize,
     /// How long a request may take at most.
     pub(crate) timeout_max: Duration,
     pub(crate) ready: Arc<AtomicBool>,
@@ -93,11 +96,15 @@ impl FromRequest<Arc<ApiState>> for Json {
             let why = format!("the content type is `{kind}`; send application/json");
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, why));
         }
+        let large = || ApiError::new(ErrorCode::RequestTooLarge, "the body is larger than this server takes");
+        let length =
+            request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length: usize| length > state.body_bytes_max) {
+            return Err(large());
+        }
         match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
             Ok(Ok(body)) => Ok(Self(body)),
-            Ok(Err(error)) if error.status() == 413 => {
-                Err(ApiError::new(ErrorCode::RequestTooLarge, "the body is larger than this server takes"))
-            }
+            Ok(Err(error)) if error.status() == 413 => Err(large()),
             Ok(Err(error)) => {
                 Err(ApiError::new(ErrorCode::InvalidRequest, format!("the body could not be read: {error}")))
             }
@@ -133,20 +140,44 @@ impl Caller {
 
 /// Lets a request through if it has a key, or none is needed.
 async fn authenticate(State(state): State<Arc<ApiState>>, mut request: Request, next: Next) -> Response {
-    let open = matches!(request.uri().path(), "/health" | "/ready");
+    let open = ROUTES.iter().any(|route| route.scope.is_none() && route.path == request.uri().path());
     let headers = request.headers();
     let bearer =
         headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let key = bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()));
-    let known = key.map(|key| Digest::of(key.as_bytes())).filter(|key| state.keys.contains(key));
-    if open || state.keys.is_empty() || known.is_some() {
-        let caller = known.as_ref().map_or_else(Caller::anybody, Caller::with);
+    let known = key.and_then(|key| state.keys.find(key));
+    if open || !state.keys.asked() || known.is_some() {
+        let caller = known.as_ref().map_or_else(Caller::anybody, |key| Caller::with(&key.line.digest));
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(known);
         return next.run(request).await;
     }
     let why = if key.is_some() { "the API key is not known here" } else { "an API key is needed" };
     ApiError::new(ErrorCode::InvalidApiKey, format!("{why}; send `Authorization: Bearer KEY`"))
         .into_response()
+}
+
+/// Lets a request through if its key opens the route and has not asked for too much.
+async fn admit(State(scope): State<Scope>, request: Request, next: Next) -> Response {
+    // Without a key: none is asked for, or it would have been refused before.
+    let Some(key) = request.extensions().get::<Option<Arc<Key>>>().cloned().flatten() else {
+        return next.run(request).await;
+    };
+    if !key.opens(scope) {
+        let why =
+            format!("the key `{}` does not have the scope `{scope}`, which this route needs", key.line.name);
+        return ApiError::new(ErrorCode::InsufficientScope, why).into_response();
+    }
+    if scope != Scope::Infer {
+        return next.run(request).await;
+    }
+    match key.begin() {
+        Ok(running) => held_by(next.run(request).await, running),
+        Err(Excess { what, retry_after }) => {
+            let error = ApiError::new(ErrorCode::RateLimited, what);
+            ApiError { retry_after: Some(retry_after), ..error }.into_response()
+        }
+    }
 }
 
 /// Gives every answer a request id: the client's own, or a new one.
@@ -170,20 +201,76 @@ async fn no_method(request: Request) -> ApiError {
     ApiError::new(ErrorCode::MethodNotAllowed, why)
 }
 
-/// Every route of the gateway.
-pub(crate) fn router(state: Arc<ApiState>, body_bytes_max: usize) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(entry::chat))
-        .route("/v1/completions", post(entry::completions))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{id}", get(models::one))
-        .route("/health", get(probes::health))
-        .route("/ready", get(probes::ready))
-        .route("/metrics", get(probes::metrics))
+/// One route: what it is, what opens it, who answers.
+struct Route {
+    method: Method,
+    path: &'static str,
+    /// `None`: it is open to anybody.
+    scope: Option<Scope>,
+    handler: fn(MethodFilter) -> MethodRouter<Arc<ApiState>>,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    scope: Option<Scope>,
+    handler: fn(MethodFilter) -> MethodRouter<Arc<ApiState>>,
+) -> Route {
+    Route { method, path, scope, handler }
+}
+
+/// Every route of the gateway; SECURITY.md has the same table.
+static ROUTES: [Route; 7] = [
+    route(Method::POST, "/v1/chat/completions", Some(Scope::Infer), |method| on(method, entry::chat)),
+    route(Method::POST, "/v1/completions", Some(Scope::Infer), |method| on(method, entry::completions)),
+    route(Method::GET, "/v1/models", Some(Scope::Read), |method| on(method, models::list)),
+    route(Method::GET, "/v1/models/{id}", Some(Scope::Read), |method| on(method, models::one)),
+    route(Method::GET, "/health", None, |method| on(method, probes::health)),
+    route(Method::GET, "/ready", None, |method| on(method, probes::ready)),
+    route(Method::GET, "/metrics", Some(Scope::Admin), |method| on(method, probes::metrics)),
+];
+
+/// The routes behind their keys and limits.
+pub(crate) fn router(state: Arc<ApiState>) -> Router {
+    let routes = ROUTES.iter().fold(Router::new(), |router, route| {
+        let method = route.method.clone().try_into().expect("the table's methods are routable");
+        let handler = (route.handler)(method);
+        let handler = match route.scope {
+            Some(scope) => handler.route_layer(from_fn_with_state(scope, admit)),
+            None => handler,
+        };
+        router.route(route.path, handler)
+    });
+    routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(DefaultBodyLimit::max(state.body_bytes_max))
         .layer(from_fn_with_state(state.clone(), authenticate))
         .layer(from_fn_with_state(state.clone(), identify))
         .with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conclave_transport::{RULES, Role};
+    use std::path::Path;
+
+    #[test]
+    fn the_table_of_routes_in_the_security_page_is_the_routers() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../SECURITY.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let table = page.split("<!-- routes -->\n").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
+        let told: Vec<&str> = table.expect("the page has the table").lines().skip(2).collect();
+        let routes = ROUTES.iter().map(|route| {
+            let who = route.scope.map_or("anybody".to_owned(), |scope| format!("a key with `{scope}`"));
+            format!("| API | `{} {}` | {who} |", route.method, route.path)
+        });
+        let methods = RULES.iter().map(|rule| {
+            let roles: Vec<&str> = rule.roles.iter().map(|role| Role::name(*role)).collect();
+            format!("| cluster | `{}` | {} |", rule.method, roles.join(", "))
+        });
+        let is: Vec<String> = routes.chain(methods).collect();
+        assert_eq!(told, is);
+    }
 }

@@ -12,6 +12,7 @@ pub use options::PeerOptions;
 pub(crate) use peer::{Peer, PeerAnswer, PeerError, class_text};
 pub(crate) use sse::{Event, EventSplitter};
 
+use conclave_transport::{Credentials, Role};
 use peer::identity;
 use rendezvous::Candidate;
 use std::sync::Arc;
@@ -34,11 +35,14 @@ pub(crate) struct Peers {
 impl Peers {
     /// Begins to probe the others that `options` names; `None` if it names none. Needs a runtime.
     ///
+    /// - `credentials`: what it shows to those whose URLs are `https`.
     /// - `class`: what this gateway's answers are a function of; peers of another class are not used.
-    pub(crate) fn start(options: &PeerOptions, class: u32) -> Option<Self> {
+    pub(crate) fn start(options: &PeerOptions, class: u32, credentials: &Credentials) -> Option<Self> {
         let own = options.own()?;
-        let others: Vec<Arc<Peer>> =
-            options.others().into_iter().map(|authority| Arc::new(Peer::new(authority))).collect();
+        let credentials = if options.encrypted() { credentials.clone() } else { Credentials::default() };
+        let connector = credentials.connector(Role::Gateway).as_peer();
+        let peer = |authority| Arc::new(Peer::new(authority, connector.clone()));
+        let others: Vec<Arc<Peer>> = options.others().into_iter().map(peer).collect();
         let mut probes = JoinSet::new();
         for peer in &others {
             probes.spawn(peer.clone().probe(class));

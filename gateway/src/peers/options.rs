@@ -9,7 +9,8 @@ const GATEWAYS_MAX: usize = 64;
 /// Settings of a gateway that is one of several.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct PeerOptions {
-    /// URLs of all gateways of the cluster, this one's among them, separated by commas, such as http://a:8080. Each
+    /// URLs of all gateways of the cluster, this one's among them, separated by commas, such as http://a:8080, or https://a:8080
+    /// where they have certificates (--api-tls-dir and --tls-dir); off loopback it must be https. Each
     /// request then goes to the one that likely has its prefix cached. All need the same API keys.
     #[arg(long, env = "CONCLAVE_GATEWAYS", value_delimiter = ',')]
     pub gateways: Vec<String>,
@@ -21,7 +22,7 @@ pub struct PeerOptions {
 /// HOST:PORT of a URL without path, if it is one.
 fn authority(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
-    let plain = uri.scheme() == Some(&Scheme::HTTP)
+    let plain = [Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme())
         && uri.path_and_query().is_none_or(|path| *path == PathAndQuery::from_static("/"));
     let authority: &Authority = uri.authority()?;
     let port = authority.port_u16().filter(|port| *port > 0)?;
@@ -29,6 +30,10 @@ fn authority(url: &str) -> Option<String> {
     let host = authority.host();
     (plain && !host.is_empty() && !authority.as_str().contains('@'))
         .then(|| format!("{}:{port}", host.to_ascii_lowercase()))
+}
+
+fn encrypted(url: &str) -> bool {
+    url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 impl PeerOptions {
@@ -54,11 +59,15 @@ impl PeerOptions {
         {
             if authority(url).is_none() {
                 problems
-                    .push(format!("{key} has `{url}`; it must look like http://HOST:PORT, without a path"));
+                    .push(format!("{key} has `{url}`; it must look like http://HOST:PORT or https://HOST:PORT, without a path"));
             }
         }
         if self.gateways.len() > GATEWAYS_MAX {
             problems.push(format!("gateways names {}; at most {GATEWAYS_MAX}", self.gateways.len()));
+        }
+        let encrypted = self.gateways.iter().filter(|url| encrypted(url)).count();
+        if ![0, self.gateways.len()].contains(&encrypted) {
+            problems.push("gateways has http and https; use the same for all".to_owned());
         }
         let mut all: Vec<String> = self.gateways.iter().filter_map(|url| authority(url)).collect();
         let named = all.len();
@@ -71,6 +80,19 @@ impl PeerOptions {
             problems.push(format!("gateways does not name http://{own}, which gateway_url says this is"));
         }
         problems
+    }
+
+    /// Whether gateways call each other with TLS.
+    pub(super) fn encrypted(&self) -> bool {
+        self.gateways.iter().any(|url| encrypted(url))
+    }
+
+    /// The others that are called in plain text, each with its key.
+    pub fn addresses(&self) -> Vec<(&'static str, String)> {
+        if self.encrypted() {
+            return Vec::new();
+        }
+        self.others().into_iter().map(|address| ("gateways", address)).collect()
     }
 
     /// HOST:PORT of this gateway, if it is one of several.
@@ -114,9 +136,10 @@ mod tests {
         assert!(said(&["http://a:1"], None).contains("gateway_url is not"));
         assert!(said(&[], Some("http://a:1")).contains("gateways is not"));
         assert!(said(&["http://a:1", "http://A:1/"], Some("http://a:1")).contains("one twice"));
+        assert!(said(&["http://a:1", "https://b:1"], Some("http://a:1")).contains("the same for all"));
         assert!(said(&["http://a:1"], Some("http://b:1")).contains("does not name http://b:1"));
         for bad in
-            ["a:1", "https://a:1", "http://a", "http://a:1/v1", "http://u@a:1", "http://a:0", "http://:1"]
+            ["a:1", "ftp://a:1", "http://a", "http://a:1/v1", "http://u@a:1", "http://a:0", "http://:1"]
         {
             assert!(said(&[bad, "http://b:1"], Some("http://b:1")).contains(&format!("`{bad}`")), "{bad}");
         }

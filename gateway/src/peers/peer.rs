@@ -7,6 +7,7 @@ use super::LOAD;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use bytes::{Bytes, BytesMut};
+use conclave_transport::{ConnectError, Connector};
 use conclave_types::Digest;
 use futures::{Stream, StreamExt};
 use hyper::body::Incoming;
@@ -16,7 +17,6 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -44,7 +44,9 @@ enum Health {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PeerError {
     #[error("no connection: {0}")]
-    Connect(#[from] std::io::Error),
+    Connect(#[from] ConnectError),
+    #[error("no connection in time")]
+    Timeout,
     #[error("the call broke: {0}")]
     Call(#[from] hyper::Error),
     #[error("the answer broke: {0}")]
@@ -78,6 +80,7 @@ impl Load {
 pub(crate) struct Peer {
     /// HOST:PORT.
     authority: String,
+    connector: Connector,
     identity: u64,
     health: watch::Sender<Health>,
     load: Mutex<Load>,
@@ -144,10 +147,11 @@ impl PeerAnswer {
 }
 
 impl Peer {
-    pub(super) fn new(authority: String) -> Self {
+    pub(super) fn new(authority: String, connector: Connector) -> Self {
         let identity = identity(&authority);
         // Not used before its first probe.
-        Self { authority, identity, health: watch::Sender::new(Health::Down), load: Mutex::default() }
+        let (health, load) = (watch::Sender::new(Health::Down), Mutex::default());
+        Self { authority, connector, identity, health, load }
     }
 
     /// HOST:PORT.
@@ -183,9 +187,7 @@ impl Peer {
 
     /// A connection of its own, which ends with the handle.
     async fn connect(&self) -> Result<(http1::SendRequest<Body>, AbortOnDropHandle<()>), PeerError> {
-        let stream = TcpStream::connect(&self.authority).await?;
-        // Small chunks of a stream must not wait for more.
-        let _ = stream.set_nodelay(true);
+        let stream = self.connector.open(&self.authority).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(async move {
             // Whoever waits for the answer gets the same error.
@@ -203,7 +205,7 @@ impl Peer {
             Counted(self.clone())
         };
         let connected = tokio::time::timeout(PATIENCE, self.connect()).await;
-        let late = || Err(PeerError::Connect(std::io::ErrorKind::TimedOut.into()));
+        let late = || Err(PeerError::Timeout);
         let (mut sender, connection) = connected.unwrap_or_else(|_| late()).inspect_err(|error| {
             self.set(Health::Down, &error.to_string());
         })?;
@@ -231,7 +233,9 @@ impl Peer {
                     silent = 0;
                     self.heard(status, &said, class);
                 }
-                Err(error @ PeerError::Connect(_)) => self.set(Health::Down, &error.to_string()),
+                Err(error @ (PeerError::Connect(_) | PeerError::Timeout)) => {
+                    self.set(Health::Down, &error.to_string())
+                }
                 Err(error) => {
                     silent += 1;
                     if silent >= SILENT_MAX {
@@ -288,7 +292,9 @@ mod tests {
 
     #[test]
     fn only_a_ready_peer_of_the_same_class_is_used() {
-        let peer = Peer::new("a:1".to_owned());
+        let connector =
+            conclave_transport::Credentials::default().connector(conclave_transport::Role::Gateway);
+        let peer = Peer::new("a:1".to_owned(), connector);
         let ready = json!({"status": "ready", "in_flight": 7, "class": "0000000a"});
         assert!(!peer.is_ready(), "not before its first probe");
         peer.heard(StatusCode::OK, &ready, 10);
