@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Api, story};
-use conclave_transport::{Identity, Role};
+use conclave_control_rpc::{ControlError, CoordinatorClient};
+use conclave_transport::{Certificates, Credentials, Identity, Role};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -224,6 +225,17 @@ fn a_cluster_with_certificates_answers_and_strangers_stay_outside() {
     // The right authority and the wrong role.
     let said = stderr_of(cluster.status(Some(&cluster.folders[2].0)));
     assert!(said.contains("gateway `g`, but this process runs as operator"), "{said}");
+    let refused = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let certificates = Some(Certificates::load(&cluster.folders[2].0, Role::Gateway).unwrap());
+        let credentials = Credentials { certificates, ..Credentials::default() };
+        let client = CoordinatorClient::new(vec![cluster.coordinator.clone()], credentials);
+        [client.status().await.unwrap_err(), client.drain("n", true).await.unwrap_err()]
+    });
+    for refused in refused {
+        let typed =
+            matches!(&refused, ControlError::Refused(why) if why.contains("gateway `g` may not call"));
+        assert!(typed, "{refused:?}");
+    }
     let said = stderr_of(
         conclave(&["--log", "off", "expert-node", "--name", "other", "--coordinators", &cluster.coordinator])
             .arg("--tls-dir")
