@@ -7,6 +7,7 @@ use conclave_coordinator::{Coordinator, CoordinatorOptions};
 use conclave_expert_node::{ExpertNode, NodeOptions};
 use conclave_gateway::dispatch::Homes;
 use conclave_gateway::{ClusterFeed, ClusterOptions, Gateway, GatewayOptions};
+use conclave_telemetry::MonitorOptions;
 use std::sync::Arc;
 
 /// Settings of `conclave gateway`.
@@ -19,6 +20,8 @@ pub(crate) struct GatewayRole {
     #[command(flatten)]
     cluster: ClusterOptions,
     #[command(flatten)]
+    monitor: MonitorOptions,
+    #[command(flatten)]
     token: TokenOptions,
 }
 
@@ -30,6 +33,8 @@ pub(crate) struct NodeRole {
     #[command(flatten)]
     node: NodeOptions,
     #[command(flatten)]
+    monitor: MonitorOptions,
+    #[command(flatten)]
     token: TokenOptions,
 }
 
@@ -38,6 +43,8 @@ pub(crate) struct NodeRole {
 pub(crate) struct CoordinatorRole {
     #[command(flatten)]
     coordinator: CoordinatorOptions,
+    #[command(flatten)]
+    monitor: MonitorOptions,
     #[command(flatten)]
     token: TokenOptions,
 }
@@ -60,6 +67,7 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
             gateway.connections(),
             gateway.readiness(),
         );
+        gateway.monitor().start(&options.monitor).await?;
         announce(&folder.name(), gateway.address());
         let feed = tokio::spawn(feed.run());
         let result = gateway.run(stop.token()).await;
@@ -76,6 +84,7 @@ pub(crate) fn expert_node(options: NodeRole, stop: Stop) -> anyhow::Result<()> {
         let manifest = Arc::new(options.model.manifest(&folder)?);
         let pool = options.model.pool();
         let node = ExpertNode::start(&options.node, folder, manifest, pool, token).await?;
+        node.monitor().start(&options.monitor).await?;
         tracing::info!(name = options.node.name, address = %node.address(), "expert node listens");
         Ok(node.run(stop.token()).await?)
     })
@@ -86,6 +95,7 @@ pub(crate) fn coordinator(options: CoordinatorRole, stop: Stop) -> anyhow::Resul
     check([options.coordinator.validate(token.is_set()), problems])?;
     runtime(2)?.block_on(async {
         let coordinator = Coordinator::start(&options.coordinator, token).await?;
+        coordinator.monitor().start(&options.monitor).await?;
         tracing::info!(id = options.coordinator.id, address = %coordinator.address(), "coordinator listens");
         Ok(coordinator.run(stop.token()).await?)
     })

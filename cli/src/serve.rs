@@ -6,6 +6,7 @@ use crate::process::{Stop, check, runtime};
 use crate::whole::{Parts, homes};
 use conclave_expert::LocalExperts;
 use conclave_gateway::{Gateway, GatewayOptions};
+use conclave_telemetry::MonitorOptions;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -17,6 +18,8 @@ pub(crate) struct ServeOptions {
     model: ModelOptions,
     #[command(flatten)]
     gateway: GatewayOptions,
+    #[command(flatten)]
+    monitor: MonitorOptions,
 }
 
 pub(crate) fn run(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
@@ -32,6 +35,7 @@ async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
     let (held, bytes) = (experts.held().len(), experts.bytes());
     let homes = homes(&folder, Arc::new(experts));
     let gateway = Gateway::start(&options.gateway, &folder, &manifest, pool, homes).await?;
+    gateway.monitor().start(&options.monitor).await?;
     gateway.readiness().store(true, Ordering::Relaxed);
     let address = gateway.address();
     tracing::info!(
