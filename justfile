@@ -27,3 +27,30 @@ golden:
 # Talks to a running server with the official OpenAI client; needs `pip install openai`.
 openai URL="http://127.0.0.1:8080/v1":
     python3 tests/clients/openai_client.py {{URL}}
+
+# The container image, from a local build; pulls nothing.
+image TAG="conclave:dev":
+    deploy/image.sh {{TAG}}
+
+# Starts the compose cluster, hurts it under load, and prints what that cost; needs docker and `just image`.
+drill *ARGS:
+    deploy/compose/drill.py {{ARGS}}
+
+# Lints, renders and examines the chart; needs helm and `pip install pyyaml kubernetes-validate`.
+chart *ARGS:
+    deploy/helm/check.py {{ARGS}}
+
+# Compares what the roles expose with what dashboards and alerts ask for; uses promtool if it is there.
+monitoring:
+    cargo build --release
+    deploy/monitoring/check.py
+
+# What every crate is and where it comes from, as CycloneDX: target/sbom.json; needs `cargo install cargo-cyclonedx`.
+sbom:
+    cargo cyclonedx --manifest-path cli/Cargo.toml --format json --override-filename sbom
+    mkdir -p target && mv cli/sbom.json target/sbom.json
+    find . -name sbom.json -not -path './target/*' -delete
+
+# Licences, sources and bans of all crates; needs `cargo install cargo-deny`. With network also: cargo deny check advisories
+deny:
+    cargo deny check bans licenses sources

@@ -3,10 +3,12 @@
 //! The only place that reads the environment and decides exit codes. Knows no model and no protocol.
 
 mod announce;
+mod balance;
 mod bench;
 mod ca;
 mod chat;
 mod eval;
+mod health;
 mod key;
 mod load_test;
 mod model;
@@ -59,6 +61,10 @@ enum Command {
     ExpertNode(roles::NodeRole),
     /// Run one coordinator of a cluster.
     Coordinator(roles::CoordinatorRole),
+    /// Put one port before several gateways.
+    Balance(balance::BalanceOptions),
+    /// Ask a role whether it is ready; the exit code is the answer.
+    Health(health::HealthOptions),
     /// Show a cluster: its nodes, placement, coverage and leader.
     Status(status::StatusOptions),
     /// Empty a node: its experts move to others before it lets go of them.
@@ -99,7 +105,8 @@ fn telemetry(cli: &Cli) -> Result<Telemetry, TelemetryError> {
     conclave_telemetry::start(&TelemetryOptions {
         filter: cli.log.clone(),
         format: if cli.log_format == "json" { LogFormat::Json } else { LogFormat::Text },
-        otlp_endpoint: cli.otlp_endpoint.clone(),
+        // An empty variable is what deployments set where there is no collector.
+        otlp_endpoint: cli.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()),
         service: cli.command.service().to_owned(),
     })
 }
@@ -118,6 +125,8 @@ fn main() -> ExitCode {
             Command::Gateway(options) => roles::gateway(options, stop),
             Command::ExpertNode(options) => roles::expert_node(options, stop),
             Command::Coordinator(options) => roles::coordinator(options, stop),
+            Command::Balance(options) => balance::run(&options, stop),
+            Command::Health(options) => health::run(&options),
             Command::Status(options) => status::status(&options),
             Command::Drain(options) => status::drain(&options, true),
             Command::Undrain(options) => status::drain(&options, false),

@@ -126,8 +126,11 @@ pub(crate) struct ManifestOptions {
     #[command(flatten)]
     model: ModelOptions,
     /// The file to write.
-    #[arg(long)]
-    out: PathBuf,
+    #[arg(long, required_unless_present = "check")]
+    out: Option<PathBuf>,
+    /// Write nothing: read the whole model and compare it with --manifest.
+    #[arg(long, conflicts_with = "out", requires = "manifest")]
+    check: bool,
 }
 
 /// Settings of `conclave pack`.
@@ -165,13 +168,17 @@ pub(crate) fn pack(options: &PackOptions) -> anyhow::Result<()> {
 pub(crate) fn manifest(options: &ManifestOptions) -> anyhow::Result<()> {
     let folder = options.model.open()?;
     let manifest = options.model.manifest(&folder)?;
-    manifest.write(&options.out)?;
-    tracing::info!(
-        tensors = manifest.tensors.len(),
-        digest = manifest.model_digest(&folder).short(),
-        file = %options.out.display(),
-        "manifest written"
-    );
+    let (tensors, digest) = (manifest.tensors.len(), manifest.model_digest(&folder).short());
+    match &options.out {
+        Some(file) => {
+            manifest.write(file)?;
+            tracing::info!(tensors, digest, file = %file.display(), "manifest written");
+        }
+        None => {
+            manifest.tensors.keys().try_for_each(|tensor| manifest.verify(&folder, tensor))?;
+            tracing::info!(tensors, digest, "the model is what the manifest says");
+        }
+    }
     Ok(())
 }
 

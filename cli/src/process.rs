@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The exit code after a second signal, which waits for nothing: that of a process that Ctrl-C ended.
@@ -20,9 +21,26 @@ pub(crate) fn check<const N: usize>(problems: [Vec<String>; N]) -> anyhow::Resul
     Ok(())
 }
 
-/// The runtime for sockets and timers; computing has threads of its own.
-pub(crate) fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?)
+/// How long what nobody waits for may hold up the end of a process: the look-up of a name can take many seconds when that
+/// of a machine that is gone.
+const LEFT_OVER: Duration = Duration::from_millis(500);
+
+/// A runtime for sockets and timers; computing has threads of its own.
+pub(crate) struct Runtime(tokio::runtime::Runtime);
+
+/// A runtime with so many threads.
+pub(crate) fn runtime(threads: usize) -> anyhow::Result<Runtime> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    Ok(Runtime(built))
+}
+
+impl Runtime {
+    /// Runs `work` to its end, and with it the runtime.
+    pub(crate) fn block_on<F: Future>(self, work: F) -> F::Output {
+        let result = self.0.block_on(work);
+        self.0.shutdown_timeout(LEFT_OVER);
+        result
+    }
 }
 
 /// A new folder for sockets that this user alone can enter. In the system's temporary folder, since a socket's path must be

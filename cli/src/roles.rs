@@ -7,6 +7,7 @@ use conclave_coordinator::{Coordinator, CoordinatorOptions};
 use conclave_expert_node::{ExpertNode, NodeOptions};
 use conclave_gateway::dispatch::Homes;
 use conclave_gateway::{ClusterFeed, ClusterOptions, Gateway, GatewayOptions};
+use conclave_telemetry::MonitorOptions;
 use conclave_transport::Role;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(crate) struct GatewayRole {
     cluster: ClusterOptions,
     #[command(flatten)]
     credentials: CredentialOptions,
+    #[command(flatten)]
+    monitor: MonitorOptions,
 }
 
 /// Settings of `conclave expert-node`.
@@ -32,6 +35,8 @@ pub(crate) struct NodeRole {
     node: NodeOptions,
     #[command(flatten)]
     credentials: CredentialOptions,
+    #[command(flatten)]
+    monitor: MonitorOptions,
 }
 
 /// Settings of `conclave coordinator`.
@@ -41,6 +46,8 @@ pub(crate) struct CoordinatorRole {
     coordinator: CoordinatorOptions,
     #[command(flatten)]
     credentials: CredentialOptions,
+    #[command(flatten)]
+    monitor: MonitorOptions,
 }
 
 pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
@@ -66,6 +73,7 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
             gateway.connections(),
             gateway.readiness(),
         );
+        gateway.monitor().start(&options.monitor).await?;
         announce(&folder.name(), gateway.scheme(), gateway.address());
         let feed = tokio::spawn(feed.run());
         gateway.run(stop.token()).await;
@@ -83,6 +91,7 @@ pub(crate) fn expert_node(options: NodeRole, stop: Stop) -> anyhow::Result<()> {
         let manifest = Arc::new(options.model.manifest(&folder)?);
         let pool = options.model.pool();
         let node = ExpertNode::start(&options.node, folder, manifest, pool, credentials).await?;
+        node.monitor().start(&options.monitor).await?;
         tracing::info!(name = options.node.name, address = %node.address(), "expert node listens");
         Ok(node.run(stop.token()).await?)
     })
@@ -94,6 +103,7 @@ pub(crate) fn coordinator(options: CoordinatorRole, stop: Stop) -> anyhow::Resul
     runtime(2)?.block_on(async {
         let credentials = options.credentials.load(Role::Coordinator)?;
         let coordinator = Coordinator::start(&options.coordinator, credentials).await?;
+        coordinator.monitor().start(&options.monitor).await?;
         tracing::info!(id = options.coordinator.id, address = %coordinator.address(), "coordinator listens");
         Ok(coordinator.run(stop.token()).await?)
     })

@@ -6,6 +6,7 @@ use crate::process::{Stop, check, runtime};
 use crate::whole::{Parts, homes};
 use conclave_expert::LocalExperts;
 use conclave_gateway::{Gateway, GatewayOptions};
+use conclave_telemetry::MonitorOptions;
 use conclave_transport::{Credentials, Role, TlsOptions};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,6 +21,8 @@ pub(crate) struct ServeOptions {
     gateway: GatewayOptions,
     #[command(flatten)]
     tls: TlsOptions,
+    #[command(flatten)]
+    monitor: MonitorOptions,
 }
 
 pub(crate) fn run(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
@@ -38,6 +41,7 @@ async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
     let credentials =
         Credentials { certificates: options.tls.load(Role::Gateway)?, ..Credentials::default() };
     let gateway = Gateway::start(&options.gateway, &folder, &manifest, pool, homes, &credentials).await?;
+    gateway.monitor().start(&options.monitor).await?;
     gateway.readiness().store(true, Ordering::Relaxed);
     let address = gateway.address();
     tracing::info!(

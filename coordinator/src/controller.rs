@@ -1,5 +1,6 @@
 //! The leader's loop: it hears heartbeats, asks the rules what shall happen, and puts that into the log.
 
+use crate::monitor;
 use crate::raft::{Consensus, WriteError};
 use conclave_control::command::{Command, ConfigureCluster, Reply};
 use conclave_control::{HeartbeatAnswer, NodeReport, Observations, Settings};
@@ -130,9 +131,13 @@ impl Controller {
             };
             for command in self.lead(decide).unwrap_or_default() {
                 let what = describe(&command);
+                let outcome = outcome(&command);
                 match self.consensus.write(command).await {
                     Ok(Reply::Rejected { why }) => tracing::info!(what, why, "overtaken"),
-                    Ok(_) => tracing::info!(what, "decided"),
+                    Ok(_) => {
+                        tracing::info!(what, "decided");
+                        outcome.into_iter().for_each(monitor::placement);
+                    }
                     Err(WriteError::NotLeader(_)) => break,
                     Err(error) => {
                         tracing::warn!(what, %error, "not decided");
@@ -141,6 +146,16 @@ impl Controller {
                 }
             }
         }
+    }
+}
+
+/// What a command does to the placement, for the metric.
+fn outcome(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::ProposeTarget(_) => Some("proposed"),
+        Command::PublishTarget(_) => Some("published"),
+        Command::CancelTarget(_) => Some("cancelled"),
+        _ => None,
     }
 }
 

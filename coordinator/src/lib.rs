@@ -5,6 +5,7 @@
 
 mod api;
 mod controller;
+mod monitor;
 mod options;
 mod raft;
 
@@ -17,6 +18,7 @@ use conclave_proto::coordinator::InitializedRequest;
 use conclave_proto::coordinator::coordinator_server::CoordinatorServer;
 use conclave_proto::coordinator::raft_client::RaftClient;
 use conclave_proto::coordinator::raft_server::RaftServer;
+use conclave_telemetry::Monitor;
 use conclave_transport::{Credentials, Gate, Role, accept, bounded, explain};
 use conclave_types::Millis;
 use controller::Controller;
@@ -88,6 +90,11 @@ impl Coordinator {
     /// The address that is listened on.
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("a bound listener has an address")
+    }
+
+    /// What its monitoring port tells: it is ready while it knows a leader.
+    pub fn monitor(&self) -> Monitor {
+        monitor::of(self.consensus.clone())
     }
 
     /// Takes part until `shutdown`.

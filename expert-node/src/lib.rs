@@ -17,11 +17,12 @@ use conclave_control_rpc::{CoordinatorClient, Credentials};
 use conclave_expert::LocalExperts;
 use conclave_kernels::Pool;
 use conclave_model::{Manifest, ModelError, ModelFolder, NumericDtype};
+use conclave_telemetry::Monitor;
 use conclave_types::Bytes;
-use membership::Membership;
+use membership::{Membership, Standing};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 /// Why an expert node cannot start or go on.
@@ -110,13 +111,41 @@ impl ExpertNode {
         };
         let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), credentials));
         let queue = server.queue.clone();
-        let membership = Membership { client, registration, folder, manifest, experts, queue };
+        let standing = Arc::new(Mutex::new(Standing::Waiting("the coordinators")));
+        let membership = Membership { client, registration, folder, manifest, experts, queue, standing };
         Ok(Self { server, membership })
     }
 
     /// The address that is listened on.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// What its monitoring port tells: it is ready once it has loaded what it shall hold and the cluster knows.
+    pub fn monitor(&self) -> Monitor {
+        let handle = conclave_telemetry::install_metrics("expert-node");
+        metrics::counter!("conclave_node_loaded_experts_total").increment(0);
+        for reason in queue::REFUSALS {
+            metrics::counter!("conclave_node_calls_refused_total", "reason" => reason).increment(0);
+        }
+        let Membership { experts, queue, standing, .. } = &self.membership;
+        let (experts, queue, standing) = (experts.clone(), queue.clone(), standing.clone());
+        let ready = standing.clone();
+        let render = move || {
+            let trouble =
+                matches!(&*standing.lock().expect("no panic holds this lock"), Standing::Trouble(_));
+            metrics::gauge!("conclave_node_trouble").set(if trouble { 1.0 } else { 0.0 });
+            metrics::gauge!("conclave_node_experts").set(experts.held().len() as f64);
+            metrics::gauge!("conclave_node_expert_bytes").set(experts.bytes().0 as f64);
+            queue.tell();
+            handle.run_upkeep();
+            handle.render()
+        };
+        Monitor {
+            role: "expert-node",
+            ready: Arc::new(move || ready.lock().expect("no panic holds this lock").ready()),
+            metrics: Arc::new(render),
+        }
     }
 
     /// Answers calls until `shutdown`, then ends what waits.

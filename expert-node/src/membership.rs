@@ -3,7 +3,7 @@
 use crate::NodeError;
 use crate::queue::QueuedExperts;
 use conclave_control::command::RegisterNode;
-use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport};
+use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport, NodeState};
 use conclave_control_rpc::{ControlError, CoordinatorClient};
 use conclave_expert::LocalExperts;
 use conclave_model::{Manifest, ModelFolder};
@@ -28,6 +28,41 @@ struct Progress {
     trouble: String,
 }
 
+/// How the node stands in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is not in use yet, and waits for this.
+    Waiting(&'static str),
+    /// It cannot load what it shall hold.
+    Trouble(String),
+    /// It holds what it shall hold, and the cluster knows.
+    Ready,
+}
+
+impl Standing {
+    /// Of the registration `identity` in `state`, after trying to load what it asks for.
+    fn of(state: &ClusterState, identity: Option<(NodeId, LogIndex)>, trouble: Option<&str>) -> Self {
+        // A view from before the registration says how the node's last process was.
+        let known = identity
+            .and_then(|(node, incarnation)| state.nodes.get(&node).filter(|n| n.incarnation == incarnation));
+        match (known, trouble) {
+            (None, _) => Self::Waiting("the coordinators"),
+            (Some(_), Some(trouble)) => Self::Trouble(trouble.to_owned()),
+            (Some(node), None) if node.state == NodeState::Ready => Self::Ready,
+            (Some(_), None) => Self::Waiting("the coordinators to take it into use"),
+        }
+    }
+
+    /// Whether it is ready; if not, what it waits for.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        match self {
+            Self::Ready => Ok(()),
+            Self::Waiting(what) => Err((*what).to_owned()),
+            Self::Trouble(why) => Err(format!("its experts: {why}")),
+        }
+    }
+}
+
 pub(crate) struct Membership {
     pub(crate) client: Arc<CoordinatorClient>,
     pub(crate) registration: RegisterNode,
@@ -35,6 +70,7 @@ pub(crate) struct Membership {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) experts: Arc<LocalExperts>,
     pub(crate) queue: Arc<QueuedExperts>,
+    pub(crate) standing: Arc<Mutex<Standing>>,
 }
 
 impl Membership {
@@ -73,14 +109,14 @@ impl Membership {
         &self,
         progress: &Mutex<Progress>,
         progressed: &Notify,
-        identity: &watch::Sender<Option<NodeId>>,
+        identity: &watch::Sender<Option<(NodeId, LogIndex)>>,
     ) -> NodeError {
         loop {
             let (node, incarnation) = match self.register().await {
                 Ok(registered) => registered,
                 Err(error) => return error,
             };
-            identity.send_replace(Some(node));
+            identity.send_replace(Some((node, incarnation)));
             loop {
                 let report = {
                     let progress = progress.lock().expect("no panic holds this lock");
@@ -115,21 +151,24 @@ impl Membership {
     async fn follow(
         &self,
         mut states: watch::Receiver<Arc<ClusterState>>,
-        mut identities: watch::Receiver<Option<NodeId>>,
+        mut identities: watch::Receiver<Option<(NodeId, LogIndex)>>,
         progress: &Mutex<Progress>,
         progressed: &Notify,
     ) {
         let mut unwanted: Option<(BTreeSet<ExpertKey>, Instant)> = None;
         loop {
             let state = states.borrow_and_update().clone();
-            let node = *identities.borrow_and_update();
+            let identity = *identities.borrow_and_update();
+            let node = identity.map(|(node, _)| node);
             let mut wait = None;
+            let mut standing = Standing::of(&state, identity, None);
             if let Some(node) = node.filter(|node| state.nodes.contains_key(node)) {
                 let wanted = state.wanted_at(node);
                 let trouble = self.load(&wanted).await;
                 if trouble.is_some() {
                     wait = Some(RETRY);
                 }
+                standing = Standing::of(&state, identity, trouble.as_deref());
                 {
                     let mut progress = progress.lock().expect("no panic holds this lock");
                     if trouble.is_none() {
@@ -157,6 +196,7 @@ impl Membership {
                     }
                 }
             }
+            *self.standing.lock().expect("no panic holds this lock") = standing;
             let pause = async {
                 match wait {
                     Some(wait) => tokio::time::sleep(wait).await,
@@ -185,6 +225,7 @@ impl Membership {
         match tokio::task::spawn_blocking(load).await {
             Ok(Ok(())) => {
                 let millis = started.elapsed().as_millis() as u64;
+                metrics::counter!("conclave_node_loaded_experts_total").increment(count as u64);
                 tracing::info!(experts = count, bytes = self.experts.bytes().0, millis, "loaded experts");
                 None
             }
@@ -194,5 +235,37 @@ impl Membership {
             }
             Err(error) => Some(format!("loading stopped: {error}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conclave_control::Node;
+
+    #[test]
+    fn a_node_is_ready_when_the_cluster_uses_its_present_registration() {
+        let (id, now) = (NodeId(1), Some((NodeId(1), LogIndex(7))));
+        let state = |incarnation, state| {
+            let node = Node {
+                name: "a".to_owned(),
+                address: "a:1".to_owned(),
+                incarnation: LogIndex(incarnation),
+                capacity: None,
+                zone: String::new(),
+                numerics: String::new(),
+                state,
+                draining: false,
+            };
+            ClusterState { nodes: [(id, node)].into(), ..ClusterState::default() }
+        };
+        let standing = |view: &ClusterState, trouble| Standing::of(view, now, trouble);
+        assert_eq!(standing(&state(7, NodeState::Ready), None), Standing::Ready);
+        let before = standing(&state(3, NodeState::Ready), None);
+        assert_eq!(before, Standing::Waiting("the coordinators"), "its last process was ready");
+        assert!(standing(&state(7, NodeState::Joining), None).ready().is_err());
+        let broken = standing(&state(7, NodeState::Ready), Some("a digest differs"));
+        assert_eq!(broken.ready(), Err("its experts: a digest differs".to_owned()));
+        assert!(Standing::of(&state(7, NodeState::Ready), None, None).ready().is_err());
     }
 }

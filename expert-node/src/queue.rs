@@ -6,8 +6,8 @@
 use conclave_expert::{
     ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertOutput, Lane, LocalExperts,
 };
-use conclave_types::PlacementEpoch;
-use std::collections::VecDeque;
+use conclave_types::{LayerIdx, PlacementEpoch};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -15,6 +15,14 @@ use tokio::sync::oneshot;
 
 /// What a caller that found the queue full should wait.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
+
+/// Why calls are not answered with rows.
+pub(crate) const REFUSALS: [&str; 7] =
+    ["busy", "draining", "deadline", "not_held", "stale", "wrong_model", "failed"];
+
+fn refused(reason: &'static str) {
+    metrics::counter!("conclave_node_calls_refused_total", "reason" => reason).increment(1);
+}
 
 struct Waiting {
     batch: ExpertBatch,
@@ -60,6 +68,8 @@ pub(crate) struct QueuedExperts {
     epoch: AtomicU64,
     draining: AtomicBool,
     answered: AtomicU64,
+    /// Rows computed; a row counts once for each of its experts.
+    rows: Mutex<BTreeMap<LayerIdx, u64>>,
 }
 
 impl QueuedExperts {
@@ -76,6 +86,7 @@ impl QueuedExperts {
             epoch: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             answered: AtomicU64::new(0),
+            rows: Mutex::default(),
         });
         let this = queue.clone();
         let thread = std::thread::Builder::new().name("experts".to_owned()).spawn(move || this.compute())?;
@@ -90,6 +101,16 @@ impl QueuedExperts {
     /// Calls answered so far.
     pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Makes metrics of what waits and what was done.
+    pub(crate) fn tell(&self) {
+        let waiting = self.lanes.lock().expect("no panic holds this lock").len();
+        metrics::gauge!("conclave_node_calls_waiting").set(waiting as f64);
+        metrics::counter!("conclave_node_calls_total").absolute(self.answered());
+        for (layer, rows) in self.rows.lock().expect("no panic holds this lock").iter() {
+            metrics::counter!("conclave_node_rows_total", "layer" => layer.0.to_string()).absolute(*rows);
+        }
     }
 
     /// Refuses new calls; what waits is still answered.
@@ -127,22 +148,46 @@ impl QueuedExperts {
                 continue;
             }
             match call.overdue(now) {
-                Some(deadline) => drop(call.answer.send(Err(ExpertError::Deadline(deadline)))),
+                Some(deadline) => {
+                    refused("deadline");
+                    drop(call.answer.send(Err(ExpertError::Deadline(deadline))));
+                }
                 None => calls.push(call),
             }
         }
         let batches: Vec<&ExpertBatch> = calls.iter().map(|call| &call.batch).collect();
         let results = self.experts.run_merged(&batches);
         self.answered.fetch_add(calls.len() as u64, Ordering::Relaxed);
+        self.note(&batches, now);
         for (call, result) in calls.into_iter().zip(results) {
-            let queue_us = now.duration_since(call.since).as_micros().min(u128::from(u32::MAX)) as u32;
+            let waited = now.duration_since(call.since);
+            metrics::histogram!("conclave_node_queue_seconds").record(waited.as_secs_f64());
+            let queue_us = waited.as_micros().min(u128::from(u32::MAX)) as u32;
             let result = match result {
                 Ok(output) => Ok(ExpertOutput { queue_us, ..output }),
-                Err(error) => Err(self.explain(&call.batch, error)),
+                Err(error) => {
+                    let error = self.explain(&call.batch, error);
+                    refused(match &error {
+                        ExpertError::NotHeld { .. } => "not_held",
+                        ExpertError::Stale { .. } => "stale",
+                        ExpertError::WrongModel { .. } => "wrong_model",
+                        _ => "failed",
+                    });
+                    Err(error)
+                }
             };
             // A caller that left meanwhile needs no answer.
             let _ = call.answer.send(result);
         }
+    }
+
+    /// Counts what was computed since `began`: calls of one layer, as one product.
+    fn note(&self, batches: &[&ExpertBatch], began: Instant) {
+        let Some(first) = batches.first() else { return };
+        let rows: usize =
+            batches.iter().flat_map(|batch| &batch.experts).map(|expert| expert.rows.len()).sum();
+        *self.rows.lock().expect("no panic holds this lock").entry(first.layer).or_default() += rows as u64;
+        metrics::histogram!("conclave_node_compute_seconds").record(began.elapsed().as_secs_f64());
     }
 
     /// An expert that is not held because the caller knows a newer placement is a different matter.
@@ -161,12 +206,14 @@ impl ExpertBackend for QueuedExperts {
     fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_> {
         Box::pin(async move {
             if self.draining.load(Ordering::Relaxed) {
+                refused("draining");
                 return Err(ExpertError::Draining);
             }
             let (answer, result) = oneshot::channel();
             {
                 let mut lanes = self.lanes.lock().expect("no panic holds this lock");
                 if lanes.len() >= self.calls_max {
+                    refused("busy");
                     return Err(ExpertError::Busy { retry_after: RETRY_AFTER });
                 }
                 let lane = match batch.lane {
@@ -271,6 +318,7 @@ mod tests {
             epoch: AtomicU64::new(2),
             draining: AtomicBool::new(false),
             answered: AtomicU64::new(0),
+            rows: Mutex::default(),
         };
         // Nobody computes here, so a first call fills the queue.
         let full = idle();

@@ -25,13 +25,13 @@ use api::{ApiState, Defaults};
 use conclave_kernels::Pool;
 use conclave_model::{CpuCompute, Manifest, ModelError, ModelFolder, Trunk};
 use conclave_scheduler::SchedulerOptions;
+use conclave_telemetry::Monitor;
 use conclave_transport::{ServerCertificates, TlsError};
 use conclave_types::{Digest, ModelDigest};
 use dispatch::{Dispatcher, Homes};
 use door::Shown;
 use engine::EngineHandle;
 use keys::Keys;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::hash::RandomState;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,6 +82,7 @@ pub struct Gateway {
     router: axum::Router,
     shown: Shown,
     connections_max: usize,
+    monitor: Monitor,
     engine: EngineHandle,
     thread: std::thread::JoinHandle<()>,
     dispatcher: Arc<Dispatcher>,
@@ -89,6 +90,7 @@ pub struct Gateway {
     ready: Arc<AtomicBool>,
     work: Arc<Work>,
     drain: Duration,
+    leave: Duration,
 }
 
 impl Gateway {
@@ -148,17 +150,8 @@ impl Gateway {
         let driver = Driver::start().map_err(GatewayError::Driver)?;
         let connections = driver.handle();
         let (engine, thread) = engine::start(trunk, scheduler, options.overlap, dispatcher.clone(), driver)?;
-        let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
-            .and_then(|builder| {
-                builder.set_buckets_for_metric(Matcher::Prefix("conclave_layer_".to_owned()), &LAYER_BUCKETS)
-            })
-            .expect("the buckets are not empty")
-            .build_recorder();
-        let metrics = recorder.handle();
-        if metrics::set_global_recorder(recorder).is_err() {
-            tracing::warn!("another gateway of this process owns the metrics; /metrics here stays empty");
-        }
+        let metrics = conclave_telemetry::install_metrics("gateway");
+        api::count_from_zero();
         metrics::gauge!("conclave_kv_bytes").set(kv_bytes as f64);
         let ready = Arc::new(AtomicBool::new(false));
         let work = Arc::new(Work::default());
@@ -182,17 +175,21 @@ impl Gateway {
             timeout_max: Duration::from_secs(options.request_timeout_s.into()),
             ready: ready.clone(),
             work: work.clone(),
+            dispatcher: dispatcher.clone(),
             peers: peers::Peers::start(&options.peers, class, credentials),
             metrics,
             started: api::now_seconds(),
             counter: AtomicU64::new(0),
             entropy: RandomState::new(),
         });
+        let monitor = api::monitor(state.clone());
         let router = api::router(state);
         let drain = Duration::from_secs(options.drain_timeout_s.into());
+        let leave = Duration::from_secs(options.drain_delay_s.into());
         Ok(Self {
             listener,
             router,
+            monitor,
             shown,
             connections_max: options.connections_max,
             engine,
@@ -202,6 +199,7 @@ impl Gateway {
             ready,
             work,
             drain,
+            leave,
         })
     }
 
@@ -230,8 +228,13 @@ impl Gateway {
         self.ready.clone()
     }
 
-    /// Answers until `shutdown`. Then it drains: it takes nothing new, lets what runs end within the time that the
-    /// options give, and ends the rest with an error.
+    /// What its monitoring port tells.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// Answers until `shutdown`. Then it says that it leaves, so that balancers stop sending to it, and drains: it takes
+    /// nothing new, lets what runs end within the time that the options give, and ends the rest with an error.
     pub async fn run(self, shutdown: CancellationToken) {
         // While it drains the listener stays open, to say so to whoever asks.
         let closing = CancellationToken::new();
@@ -240,6 +243,8 @@ impl Gateway {
         let (work, engine) = (&self.work, &self.engine);
         let end = async {
             shutdown.cancelled().await;
+            work.leave();
+            tokio::time::sleep(self.leave).await;
             work.drain();
             let running = work.running();
             tracing::info!(running, timeout_s = self.drain.as_secs(), "draining");
@@ -261,11 +266,3 @@ impl Gateway {
         let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
     }
 }
-
-/// Upper bounds of the histograms of one layer's parts, in seconds.
-const LAYER_BUCKETS: [f64; 14] =
-    [2e-5, 5e-5, 1e-4, 1.5e-4, 2e-4, 2.5e-4, 3.5e-4, 5e-4, 7e-4, 1e-3, 2e-3, 5e-3, 2e-2, 0.1];
-
-/// Upper bounds of every other duration histogram, in seconds.
-const BUCKETS: [f64; 14] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];

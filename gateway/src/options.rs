@@ -102,6 +102,10 @@ pub struct GatewayOptions {
     /// Range: 0..=3600.
     #[arg(long, env = "CONCLAVE_DRAIN_TIMEOUT", default_value_t = 30)]
     pub drain_timeout_s: u32,
+    /// How long a gateway that is told to stop goes on taking requests while `/ready` says no: as long as whatever sends
+    /// it requests takes to notice. Unit: seconds. Range: 0..=600.
+    #[arg(long, env = "CONCLAVE_DRAIN_DELAY_S", default_value_t = 0)]
+    pub drain_delay_s: u32,
     #[command(flatten)]
     /// The other gateways.
     pub peers: PeerOptions,
@@ -126,6 +130,7 @@ impl GatewayOptions {
         range("body_bytes_max", self.body_bytes_max as u64, 1024, 64 << 20);
         range("connections_max", self.connections_max as u64, 16, 1_000_000);
         range("drain_timeout_s", self.drain_timeout_s.into(), 0, 3600);
+        range("drain_delay_s", self.drain_delay_s.into(), 0, 600);
         problems.extend(self.peers.validate());
         if !self.host.is_loopback() && self.api_keys.is_empty() && self.api_keys_file.is_none() {
             problems.push(format!(

@@ -13,6 +13,7 @@ pub(crate) struct Work {
     running: TaskTracker,
     /// Those that are answered here.
     here: TaskTracker,
+    leaving: CancellationToken,
     draining: CancellationToken,
     over: CancellationToken,
 }
@@ -36,6 +37,16 @@ impl Work {
     /// How many requests are answered here.
     pub(crate) fn load(&self) -> usize {
         self.here.len()
+    }
+
+    /// Says that a drain is near; what comes meanwhile is still taken.
+    pub(crate) fn leave(&self) {
+        self.leaving.cancel();
+    }
+
+    /// Whether nobody should send anything new.
+    pub(crate) fn leaves(&self) -> bool {
+        self.leaving.is_cancelled() || self.drains()
     }
 
     /// Whether nothing new is begun.
@@ -78,7 +89,9 @@ mod tests {
     #[tokio::test]
     async fn a_drain_begins_nothing_and_waits_for_what_it_began() {
         let work = Work::default();
-        let ticket = work.begin().unwrap();
+        work.leave();
+        let ticket = work.begin().expect("a gateway that leaves still takes what comes");
+        assert!(work.leaves() && !work.drains());
         work.drain();
         assert!(work.begin().is_none());
         assert!(work.ended().now_or_never().is_none(), "one is under way");

@@ -86,6 +86,14 @@ pub(crate) struct Member {
     pub(crate) matched: Option<u64>,
 }
 
+/// How far this coordinator is.
+pub(crate) struct Progress {
+    /// The last entry of its log; 0: none.
+    pub(crate) last: u64,
+    /// The last entry it has applied; 0: none.
+    pub(crate) applied: u64,
+}
+
 /// This coordinator's part of the consensus.
 #[derive(Clone)]
 pub(crate) struct Consensus {
@@ -163,6 +171,16 @@ impl Consensus {
     /// The term, as far as this coordinator knows.
     pub(crate) fn term(&self) -> u64 {
         self.raft.metrics().borrow_watched().current_term
+    }
+
+    /// How far this coordinator is.
+    pub(crate) fn progress(&self) -> Progress {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        Progress {
+            last: metrics.last_log_index.unwrap_or(0),
+            applied: metrics.last_applied.map_or(0, |log_id| log_id.index),
+        }
     }
 
     /// The leader's address, if known.

@@ -1,7 +1,13 @@
-//! Log lines, spans that follow a call from process to process, and their export.
+//! Log lines, spans that follow a call from process to process, metrics, and where all of it can be read.
 //!
 //! Keeps true: without an OTLP endpoint no span is made at all; spans carry counts, ids and times, never text of
 //! prompts or answers.
+
+mod metric;
+mod monitor;
+
+pub use metric::{METRICS, Metric, MetricKind, install_metrics};
+pub use monitor::{Monitor, MonitorOptions};
 
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,

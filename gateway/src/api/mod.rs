@@ -16,6 +16,7 @@ mod probes;
 mod request;
 mod resume;
 
+use crate::dispatch::Dispatcher;
 use crate::engine::EngineHandle;
 use crate::held::held_by;
 use crate::keys::{Excess, Key, Keys, Scope};
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub(crate) use probes::{count_from_zero, monitor};
 pub(crate) use request::Defaults;
 pub(crate) use resume::short;
 
@@ -63,6 +65,7 @@ pub(crate) struct ApiState {
     pub(crate) timeout_max: Duration,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) work: Arc<Work>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     /// The other gateways, if there are any.
     pub(crate) peers: Option<Peers>,
     pub(crate) metrics: PrometheusHandle,
@@ -180,7 +183,8 @@ async fn admit(State(scope): State<Scope>, request: Request, next: Next) -> Resp
     }
 }
 
-/// Gives every answer a request id: the client's own, or a new one.
+/// Gives every answer a request id: the client's own, or a new one. A gateway that leaves asks for a new connection,
+/// which then leads to another gateway.
 async fn identify(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     let given = request.headers().get("x-request-id").filter(|id| id.len() <= 128).cloned();
     let id = given.unwrap_or_else(|| {
@@ -188,6 +192,9 @@ async fn identify(State(state): State<Arc<ApiState>>, request: Request, next: Ne
     });
     let mut response = next.run(request).await;
     response.headers_mut().insert("x-request-id", id);
+    if state.work.leaves() {
+        response.headers_mut().insert("connection", HeaderValue::from_static("close"));
+    }
     response
 }
 

@@ -5,6 +5,7 @@ use super::error::ApiError;
 use crate::peers::class_text;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use conclave_telemetry::Monitor;
 use conclave_types::ErrorCode;
 use serde_json::json;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub(super) async fn health() -> Response {
 }
 
 pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Response, ApiError> {
-    if state.work.drains() {
+    if state.work.leaves() {
         return Err(ApiError::new(ErrorCode::Unavailable, "this gateway is stopping; use another one"));
     }
     if state.ready.load(Ordering::Relaxed) {
@@ -30,6 +31,46 @@ pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Response
 }
 
 pub(super) async fn metrics(State(state): State<Arc<ApiState>>) -> String {
+    render(&state)
+}
+
+/// The same for the monitoring port.
+pub(crate) fn monitor(state: Arc<ApiState>) -> Monitor {
+    let is = state.clone();
+    let ready = move || match (is.work.leaves(), is.ready.load(Ordering::Relaxed)) {
+        (true, _) => Err("its end: it was told to stop".to_owned()),
+        (false, false) => Err("a home for every expert".to_owned()),
+        (false, true) => Ok(()),
+    };
+    Monitor { role: "gateway", ready: Arc::new(ready), metrics: Arc::new(move || render(&state)) }
+}
+
+/// Counters that alarms watch exist from the start: a rate needs a value before the first event.
+pub(crate) fn count_from_zero() {
+    for name in [
+        "conclave_prompt_tokens_total",
+        "conclave_generated_tokens_total",
+        "conclave_prefix_cached_tokens_total",
+        "conclave_step_tokens_total",
+        "conclave_micro_batches_total",
+        "conclave_expert_calls_total",
+        "conclave_expert_calls_failed_total",
+    ] {
+        metrics::counter!(name).increment(0);
+    }
+    for endpoint in ["chat.completion", "text_completion"] {
+        metrics::counter!("conclave_requests_total", "endpoint" => endpoint).increment(0);
+    }
+    for by in ["client", "gateway"] {
+        metrics::counter!("conclave_streams_resumed_total", "by" => by).increment(0);
+    }
+    for code in ErrorCode::ALL {
+        metrics::counter!("conclave_request_errors_total", "code" => code.name()).increment(0);
+        metrics::counter!("conclave_stream_errors_total", "code" => code.name()).increment(0);
+    }
+}
+
+fn render(state: &ApiState) -> String {
     let stats = state.engine.load().stats;
     metrics::gauge!("conclave_requests_waiting").set(stats.waiting);
     metrics::gauge!("conclave_requests_running").set(stats.running);
@@ -41,6 +82,7 @@ pub(super) async fn metrics(State(state): State<Arc<ApiState>>) -> String {
     if let Some(peers) = &state.peers {
         metrics::gauge!("conclave_peer_gateways_ready").set(peers.ready() as f64);
     }
+    state.dispatcher.tell_usage();
     state.metrics.run_upkeep();
     state.metrics.render()
 }

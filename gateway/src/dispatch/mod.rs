@@ -6,10 +6,12 @@
 mod health;
 mod split;
 mod times;
+mod usage;
 
 use health::Health;
 pub use split::{NodeBatch, NodeLoads, split};
 use times::LayerTimes;
+use usage::Usage;
 
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertRows, Lane, RowDtype, Rows};
 use conclave_model::{Routing, combine_with};
@@ -55,6 +57,7 @@ pub struct Dispatcher {
     dtype: RowDtype,
     homes: RwLock<Arc<Homes>>,
     health: Health,
+    usage: Usage,
 }
 
 /// How long one layer may take in all, with every retry, before its requests get an error.
@@ -63,7 +66,13 @@ const LAYER_MAX: Duration = Duration::from_secs(30);
 impl Dispatcher {
     /// For `model`, whose rows travel as `dtype`.
     pub fn new(model: ModelDigest, dtype: RowDtype, homes: Homes) -> Self {
-        Self { model, dtype, homes: RwLock::new(Arc::new(homes)), health: Health::default() }
+        Self {
+            model,
+            dtype,
+            homes: RwLock::new(Arc::new(homes)),
+            health: Health::default(),
+            usage: Usage::default(),
+        }
     }
 
     /// Uses `homes` from the next layer on.
@@ -83,6 +92,11 @@ impl Dispatcher {
         self.homes.read().expect("no panic holds this lock").clone()
     }
 
+    /// Makes metrics of how often each expert was asked for.
+    pub fn tell_usage(&self) {
+        self.usage.tell();
+    }
+
     /// Whether some experts are computed elsewhere.
     pub fn is_away(&self) -> bool {
         self.homes().backends.values().any(|backend| !backend.is_local())
@@ -100,6 +114,7 @@ impl Dispatcher {
         // Rounded once, whoever gets them.
         let started = Instant::now();
         let rows = Rows::from_f32(self.dtype, hidden, rows);
+        self.usage.count(layer, &routing.experts);
         let mut times = LayerTimes::default();
         times.packed(started.elapsed());
         let mut homes = self.homes();
@@ -171,6 +186,7 @@ impl Dispatcher {
                 match answer {
                     Ok(rows) => {
                         self.health.answered(node, lane, took);
+                        metrics::counter!("conclave_expert_calls_total").increment(1);
                         let pairs = batch.experts.iter().flat_map(|(_, pairs)| pairs);
                         for (row, pair) in pairs.enumerate() {
                             answers[*pair] = Some((replies.len(), row));

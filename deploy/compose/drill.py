@@ -1,0 +1,456 @@
+#!/usr/bin/env python3
+"""Starts the compose file's cluster, hurts it in every way it should survive while clients talk to it, and prints what
+that cost. Needs Docker and a Compose of either generation; nothing but Python's standard library.
+
+    deploy/image.sh && deploy/compose/drill.py                  # about five minutes
+    deploy/compose/drill.py --only node-killed,roll-nodes       # some of it
+    deploy/compose/drill.py --json drill.json --markdown        # for the records
+
+Everything it starts carries the project name (--project) and is removed at the end, volumes too. Every answer is compared
+with what the same request was answered before anything was hurt: temperature 0, so that each token must be the same.
+"Sent again" counts requests of which no byte was answered, because nobody was at the door; SDKs send those again too.
+Exit code 0: no request failed, but for streams of a gateway that is killed, and none was answered otherwise.
+"""
+import argparse
+import datetime
+import http.client
+import json
+import os
+import pathlib
+import secrets
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SUBJECTS = ["a dog", "a cat and a boat", "two friends", "the moon", "a lost key", "rain", "a small bird", "bread"]
+NODES = ["node-1", "node-2", "node-3", "node-4"]
+COORDINATORS = ["coordinator-1", "coordinator-2", "coordinator-3"]
+GATEWAYS = ["gateway-1", "gateway-2"]
+
+
+def sh(*command, check=True, **more):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **more)
+    if check and done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+class Cluster:
+    """The compose project."""
+
+    def __init__(self, project, port, image):
+        self.project, self.port, self.image = project, port, image
+        self.key = secrets.token_hex(16)
+        v2 = subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
+        self.tool = ["docker", "compose"] if v2 else ["docker-compose"]
+        self.token = secrets.token_hex(16)
+
+    def compose(self, *args, check=True):
+        environment = {
+            **os.environ,
+            "CONCLAVE_CLUSTER_TOKEN": self.token,
+            "CONCLAVE_API_KEYS": self.key,
+            "CONCLAVE_PORT": str(self.port),
+            "CONCLAVE_IMAGE": self.image,
+        }
+        files = ["-p", self.project, "-f", HERE / "docker-compose.yml"]
+        return sh(*self.tool, *files, *args, env=environment, check=check)
+
+    def containers(self, service):
+        return self.compose("ps", "-q", service).split()
+
+    def container(self, service):
+        """Of one that runs or does not."""
+        found = sh("docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={self.project}",
+                   "--filter", f"label=com.docker.compose.service={service}").split()
+        return found[0]
+
+    def health(self, container):
+        return sh("docker", "inspect", "-f", "{{.State.Health.Status}}", container, check=False)
+
+    def wait_healthy(self, services, limit=90):
+        start = time.monotonic()
+        for service in services:
+            while self.health(self.container(service)) != "healthy":
+                if time.monotonic() - start > limit:
+                    raise SystemExit(f"{service} is not healthy after {limit} s")
+                time.sleep(0.1)
+        return time.monotonic() - start
+
+    def conclave(self, *args):
+        """Runs a subcommand in whichever gateway answers: its environment names the coordinators."""
+        for gateway in GATEWAYS:
+            out = sh("docker", "exec", self.container(gateway), "/usr/local/bin/conclave", *args, check=False)
+            if out:
+                return out
+        raise SystemExit(f"conclave {' '.join(args)} gave nothing")
+
+    def status(self):
+        return json.loads(self.conclave("status", "--json"))
+
+    def leader(self):
+        leaders = [c for c in self.status()["coordinators"] if c["leader"]]
+        return leaders[0]["address"].split(":")[0] if leaders else None
+
+    def until(self, what, condition, limit=90):
+        start = time.monotonic()
+        while not condition():
+            if time.monotonic() - start > limit:
+                raise SystemExit(f"waited {limit} s for {what}")
+            time.sleep(0.2)
+        return time.monotonic() - start
+
+
+class Client(threading.Thread):
+    """Asks one question after the other, as a stream; half of the clients keep their connection."""
+
+    def __init__(self, load, number):
+        super().__init__(daemon=True)
+        self.load, self.number = load, number
+        self.keeps = number % 2 == 0
+        self.connection = None
+
+    def run(self):
+        turn = self.number
+        while not self.load.stopped.is_set():
+            self.load.note(self.ask(SUBJECTS[turn % len(SUBJECTS)]))
+            turn += 1
+
+    def ask(self, subject):
+        """One request. While nobody is at the door it is sent again, as SDKs do, and that is counted: no connection, one
+        that ends before a byte of an answer, or one kept from before that has ended meanwhile."""
+        record = {"start": time.monotonic(), "subject": subject, "waited": 0.0, "pause": 0.0, "error": None, "text": "", "begun": False, "again": 0}
+        deadline = record["start"] + 30
+        while True:
+            try:
+                if self.connection is None:
+                    self.connection = http.client.HTTPConnection("127.0.0.1", self.load.port, timeout=30)
+                    self.connection.connect()
+                self.stream(record)
+                break
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.connection = None
+                if record["begun"] or time.monotonic() > deadline:
+                    record["error"] = repr(error)
+                    break
+                record["again"] += 1
+                time.sleep(0.1)
+        if not self.keeps and self.connection:
+            self.connection.close()
+            self.connection = None
+        record["end"] = time.monotonic()
+        return record
+
+    def stream(self, record):
+        body = {"stream": True, "max_tokens": self.load.tokens, "temperature": 0,
+                "messages": [{"role": "user", "content": f"Tell me a story about {record['subject']}."}]}
+        headers = {"content-type": "application/json", "authorization": f"Bearer {self.load.key}"}
+        sent = time.monotonic()
+        self.connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        response = self.connection.getresponse()
+        record["waited"], record["begun"] = sent - record["start"], True
+        if response.status != 200:
+            record["error"] = f"{response.status} {response.read()[:200]!r}"
+            return
+        closes, last, done = response.will_close, time.monotonic(), False
+        for line in response:
+            if not line.startswith(b"data: "):
+                continue
+            now = time.monotonic()
+            record["pause"] = max(record["pause"], now - last)
+            last = now
+            data = line[6:].strip()
+            if data == b"[DONE]":
+                done = True
+                continue
+            event = json.loads(data)
+            if "error" in event:
+                record["error"] = json.dumps(event["error"])
+                continue
+            for choice in event["choices"]:
+                record["text"] += choice["delta"].get("content") or ""
+        if not done and not record["error"]:
+            record["error"] = "the stream ended early"
+        if closes:
+            self.connection.close()
+            self.connection = None
+
+
+class Load:
+    """The clients, and what they saw."""
+
+    def __init__(self, port, key, clients, tokens):
+        self.port, self.key, self.tokens = port, key, tokens
+        self.lock, self.records, self.stopped = threading.Lock(), [], threading.Event()
+        self.reference = {}
+        self.clients = [Client(self, number) for number in range(clients)]
+
+    def learn(self):
+        for subject in SUBJECTS:
+            record = Client(self, 1).ask(subject)
+            if record["error"]:
+                raise SystemExit(f"the first question was not answered: {record['error']}")
+            self.reference[subject] = record["text"]
+
+    def start(self):
+        for client in self.clients:
+            client.start()
+
+    def note(self, record):
+        with self.lock:
+            self.records.append(record)
+
+    def stop(self):
+        self.stopped.set()
+        for client in self.clients:
+            client.join(60)
+
+    def window(self, begin, end):
+        """What was under way between two moments."""
+        with self.lock:
+            seen = [r for r in self.records if r["end"] >= begin and r["start"] <= end]
+        failed = [r for r in seen if r["error"]]
+        other = [r for r in seen if not r["error"] and r["text"] != self.reference[r["subject"]]]
+        took = sorted(r["end"] - r["start"] for r in seen if not r["error"])
+        return {
+            "requests": len(seen),
+            "failed": len(failed),
+            "other_text": len(other),
+            "per_s": len(seen) / max(end - begin, 0.001),
+            "median_ms": 1000 * statistics.median(took) if took else 0,
+            "pause_ms": 1000 * max((r["pause"] for r in seen), default=0),
+            "sent_again": sum(r["again"] > 0 for r in seen),
+            "sent_again_ms": 1000 * max((r["waited"] for r in seen if r["again"]), default=0),
+            "errors": sorted({r["error"] for r in failed})[:3],
+        }
+
+
+class Drill:
+    def __init__(self, cluster, load, image_two):
+        self.cluster, self.load, self.image_two = cluster, load, image_two
+
+    def steady(self):
+        """nothing, for comparison"""
+        time.sleep(8)
+        return ""
+
+    def node_killed(self):
+        """kill -9 of an expert node"""
+        container = self.cluster.container("node-2")
+        sh("docker", "kill", "-s", "KILL", container)
+        time.sleep(5)
+        sh("docker", "start", container)
+        return f"back in use {self.cluster.wait_healthy(['node-2']):.1f} s after its start"
+
+    def leader_killed(self):
+        """kill -9 of the leading coordinator"""
+        old = self.cluster.leader()
+        others = [self.cluster.container(name) for name in COORDINATORS if name != old]
+        container = self.cluster.container(old)
+        killed = datetime.datetime.now(datetime.timezone.utc)
+        sh("docker", "kill", "-s", "KILL", container)
+        elected = []
+        self.cluster.until("a new leader", lambda: elected.extend(self.led_since(killed, others)) or elected)
+        time.sleep(3)
+        sh("docker", "start", container)
+        self.cluster.wait_healthy(COORDINATORS)
+        return f"a new leader after {(min(elected) - killed).total_seconds():.1f} s"
+
+    def led_since(self, when, containers):
+        """When any of them said that it leads."""
+        for container in containers:
+            done = subprocess.run(["docker", "logs", "--since", when.isoformat(), container], capture_output=True, text=True)
+            for line in (done.stdout + done.stderr).splitlines():
+                if "this coordinator leads" in line:
+                    yield datetime.datetime.fromisoformat(json.loads(line)["timestamp"].replace("Z", "+00:00"))
+
+    def node_paused(self):
+        """an expert node frozen for 8 s"""
+        container = self.cluster.container("node-3")
+        sh("docker", "pause", container)
+        time.sleep(8)
+        sh("docker", "unpause", container)
+        return f"back in use {self.cluster.wait_healthy(['node-3']):.1f} s after"
+
+    def node_cut_off(self):
+        """an expert node cut off its network for 8 s"""
+        container, network = self.cluster.container("node-4"), f"{self.cluster.project}_cluster"
+        sh("docker", "network", "disconnect", "-f", network, container)
+        time.sleep(8)
+        sh("docker", "network", "connect", "--alias", "node-4", network, container)
+        return f"back in use {self.back('node-4'):.1f} s after"
+
+    def back(self, name):
+        """Until the coordinators hear of a node again."""
+        def heard():
+            node = next(n for n in self.cluster.status()["nodes"] if n["name"] == name)
+            return node["state"] == "ready" and (node["silence_ms"] or 0) < 1500
+        return self.cluster.until(f"{name} to be heard", heard)
+
+    def gateway_killed(self):
+        """kill -9 of a gateway: streams that it sends to clients end"""
+        container = self.cluster.container("gateway-1")
+        sh("docker", "kill", "-s", "KILL", container)
+        time.sleep(3)
+        sh("docker", "start", container)
+        return f"back in use {self.cluster.wait_healthy(['gateway-1']):.1f} s after its start"
+
+    def scale(self):
+        """two more expert nodes, then drained and taken away"""
+        self.cluster.compose("up", "-d", "--no-deps", "--scale", "node-extra=2", "node-extra")
+        extra = lambda: [n for n in self.cluster.status()["nodes"] if n["name"] not in NODES and n["state"] == "ready"]
+        took = self.cluster.until("two more nodes with experts", lambda: sum(
+            n["experts_placed"] > 0 for n in extra()) == 2)
+        names = [n["name"] for n in extra()]
+        for name in names:
+            self.cluster.conclave("drain", name)
+        empty = lambda: all(n["experts_placed"] == 0 and n["experts_held"] == 0
+                            for n in self.cluster.status()["nodes"] if n["name"] in names)
+        drained = self.cluster.until("the two to be empty", empty)
+        self.cluster.compose("up", "-d", "--no-deps", "--scale", "node-extra=0", "node-extra")
+        return f"in use after {took:.1f} s, empty {drained:.1f} s after `drain`"
+
+    def roll(self, services):
+        """Recreates one after the other from the new image; the next one when the last is healthy."""
+        self.cluster.image = self.image_two
+        start = time.monotonic()
+        for service in services:
+            self.cluster.compose("up", "-d", "--no-deps", service)
+            self.cluster.wait_healthy([service])
+            # Gateways follow the placement at once; this is for their connections.
+            time.sleep(1)
+        new = sh("docker", "inspect", "-f", "{{.Id}}", self.image_two)
+        for service in services:
+            image = sh("docker", "inspect", "-f", "{{.Image}}", self.cluster.container(service))
+            assert image == new, f"{service} runs {image}"
+        return f"{(time.monotonic() - start) / len(services):.1f} s each"
+
+    def roll_coordinators(self):
+        """new image: three coordinators, one after the other"""
+        return self.roll(COORDINATORS)
+
+    def roll_nodes(self):
+        """new image: four expert nodes"""
+        return self.roll(NODES)
+
+    def roll_gateways(self):
+        """new image: two gateways"""
+        return self.roll(GATEWAYS)
+
+    def roll_front(self):
+        """new image: the balancer, the only one of its kind"""
+        return self.roll(["front"])
+
+
+# Name, method, whether a failure is a finding: a client whose own gateway is killed loses its stream.
+STEPS = [
+    ("steady", Drill.steady, True),
+    ("node-killed", Drill.node_killed, True),
+    ("leader-killed", Drill.leader_killed, True),
+    ("node-paused", Drill.node_paused, True),
+    ("node-cut-off", Drill.node_cut_off, True),
+    ("scale", Drill.scale, True),
+    ("roll-coordinators", Drill.roll_coordinators, True),
+    ("roll-nodes", Drill.roll_nodes, True),
+    ("roll-gateways", Drill.roll_gateways, True),
+    ("roll-front", Drill.roll_front, True),
+    ("gateway-killed", Drill.gateway_killed, False),
+]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def second_image(image, tag):
+    """The same files under a new image id, as a release would be."""
+    name = sh("docker", "create", image)
+    try:
+        sh("docker", "commit", "--change", f"LABEL conclave.drill={time.time()}", name, tag)
+    finally:
+        sh("docker", "rm", name)
+
+
+def table(rows, markdown):
+    heads = ["what happened", "requests", "failed", "other text", "longest pause in a stream", "sent again", ""]
+    def again(row):
+        return f"{row['sent_again']}, up to {row['sent_again_ms'] / 1000:.1f} s" if row["sent_again"] else "0"
+
+    lines = [[row["what"], str(row["requests"]), str(row["failed"]), str(row["other_text"]), f"{row['pause_ms']:.0f} ms", again(row), row["note"]]
+             for row in rows]
+    if markdown:
+        return "\n".join("| " + " | ".join(line) + " |" for line in [heads, ["---"] * len(heads), *lines])
+    widths = [max(len(line[at]) for line in [heads, *lines]) for at in range(len(heads))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in [heads, *lines])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--project", default="conclave-drill")
+    parser.add_argument("--image", default="conclave:dev")
+    parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--tokens", type=int, default=40)
+    parser.add_argument("--only", help="steps, separated by commas: " + ", ".join(name for name, _, _ in STEPS))
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="leave the cluster running")
+    options = parser.parse_args()
+    if not shutil.which("docker"):
+        sys.exit("docker is missing")
+    only = options.only.split(",") if options.only else [name for name, _, _ in STEPS]
+    unknown = set(only) - {name for name, _, _ in STEPS}
+    if unknown:
+        sys.exit(f"no such step: {', '.join(sorted(unknown))}")
+
+    cluster = Cluster(options.project, free_port(), options.image)
+    image_two = f"{options.project}:two"
+    second_image(options.image, image_two)
+    rows, bad = [], 0
+    load = Load(cluster.port, cluster.key, options.clients, options.tokens)
+    try:
+        start = time.monotonic()
+        cluster.compose("up", "-d")
+        record = Client(load, 1).ask(SUBJECTS[0])
+        if record["error"]:
+            sys.exit(f"no first answer: {record['error']}")
+        first = time.monotonic() - start
+        print(f"`up` to the end of the first answer: {first:.1f} s, with {' '.join(cluster.tool)}", flush=True)
+        cluster.wait_healthy([*COORDINATORS, *NODES, *GATEWAYS, "front"])
+        load.learn()
+        load.start()
+        drill = Drill(cluster, load, image_two)
+        for name, step, strict in STEPS:
+            if name not in only:
+                continue
+            begin = time.monotonic()
+            note = step(drill)
+            # What went wrong late is still this step's.
+            time.sleep(3)
+            row = {"step": name, "what": step.__doc__, "note": note, "seconds": time.monotonic() - begin}
+            row.update(load.window(begin, time.monotonic()))
+            rows.append(row)
+            bad += (row["failed"] + row["other_text"]) if strict else row["other_text"]
+            print(f"  {name}: {row['requests']} requests, {row['failed']} failed, {row['other_text']} other; {note}", flush=True)
+            for error in row["errors"]:
+                print(f"    {error}", flush=True)
+        load.stop()
+        print("\n" + table(rows, options.markdown))
+        if options.json:
+            options.json.write_text(json.dumps({"first_answer_s": first, "tool": cluster.tool, "steps": rows}, indent=1) + "\n")
+    finally:
+        load.stopped.set()
+        if not options.keep:
+            cluster.compose("down", "-v", "--remove-orphans", "-t", "5", check=False)
+            sh("docker", "rmi", image_two, check=False)
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+{{- define "conclave.name" -}}
+{{- $full := contains "conclave" .Release.Name | ternary .Release.Name (printf "%s-conclave" .Release.Name) -}}
+{{- $full | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "conclave.labels" -}}
+app.kubernetes.io/name: conclave
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{/* What a selector may name: it can never change. */}}
+{{- define "conclave.selector" -}}
+app.kubernetes.io/name: conclave
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .role }}
+{{- end -}}
+
+{{- define "conclave.image" -}}
+{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end -}}
+
+{{- define "conclave.secret" -}}
+{{ .Values.auth.existingSecret | default (printf "%s-auth" (include "conclave.name" .)) }}
+{{- end -}}
+
+{{- define "conclave.coordinators" -}}
+{{- $name := include "conclave.name" . -}}
+{{- range $at, $_ := until (int .Values.coordinator.replicas) -}}
+{{- if $at }},{{ end }}{{ printf "%s-coordinator-%d.%s-coordinator.%s.svc:7001" $name $at $name $.Release.Namespace }}
+{{- end -}}
+{{- end -}}
+
+{{- define "conclave.peers" -}}
+{{- $name := include "conclave.name" . -}}
+{{- range $at, $_ := until (int .Values.coordinator.replicas) -}}
+{{- if $at }},{{ end }}{{ printf "%d=%s-coordinator-%d.%s-coordinator.%s.svc:7001" $at $name $at $name $.Release.Namespace }}
+{{- end -}}
+{{- end -}}
+
+{{/* Each pod's part that does not depend on its role: .root and .role. */}}
+{{- define "conclave.pod" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "conclave.container" -}}
+image: {{ include "conclave.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* Startup, life and readiness at the monitoring port: .startup seconds. */}}
+{{- define "conclave.probes" -}}
+startupProbe:
+  httpGet: {path: /health, port: monitor}
+  periodSeconds: 2
+  failureThreshold: {{ div (add (int .startup) 1) 2 }}
+livenessProbe:
+  httpGet: {path: /health, port: monitor}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /ready, port: monitor}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 2
+{{- end -}}
+
+{{/* Environment of every role. */}}
+{{- define "conclave.env" -}}
+- {name: CONCLAVE_MONITOR_LISTEN, value: "0.0.0.0:9100"}
+- {name: CONCLAVE_LOG_FORMAT, value: {{ .Values.monitoring.logFormat | quote }}}
+{{- with .Values.monitoring.otlpEndpoint }}
+- {name: CONCLAVE_OTLP_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+- name: CONCLAVE_CLUSTER_TOKEN
+  valueFrom: {secretKeyRef: {name: {{ include "conclave.secret" . }}, key: {{ .Values.auth.clusterTokenKey }}}}
+{{- if .Values.tls.secretName }}
+- {name: CONCLAVE_TLS_CERT, value: /etc/conclave/tls/tls.crt}
+- {name: CONCLAVE_TLS_KEY, value: /etc/conclave/tls/tls.key}
+- {name: CONCLAVE_TLS_CA, value: /etc/conclave/tls/ca.crt}
+{{- end }}
+{{- end -}}
+
+{{/* Whether a volume with models is mounted. */}}
+{{- define "conclave.models" -}}
+{{- if or .Values.model.existingClaim .Values.model.cache.enabled }}yes{{ end }}
+{{- end -}}
+
+{{- define "conclave.claim" -}}
+{{ .Values.model.existingClaim | default (printf "%s-models" (include "conclave.name" .)) }}
+{{- end -}}
+
+{{- define "conclave.modelEnv" -}}
+{{- with .Values.model.path }}
+- {name: CONCLAVE_MODEL, value: {{ . | quote }}}
+{{- end }}
+{{- if .Values.model.manifestConfigMap }}
+- {name: CONCLAVE_MANIFEST, value: /etc/conclave/manifest/manifest.json}
+{{- end }}
+- {name: CONCLAVE_DTYPE, value: {{ .Values.model.dtype | quote }}}
+- {name: CONCLAVE_EXPERTS_DTYPE, value: {{ .Values.model.expertsDtype | quote }}}
+- {name: CONCLAVE_TRUNK_DTYPE, value: {{ .Values.model.trunkDtype | quote }}}
+{{- end -}}
+
+{{- define "conclave.mounts" -}}
+{{- if .root.Values.tls.secretName }}
+- {name: tls, mountPath: /etc/conclave/tls, readOnly: true}
+{{- end }}
+{{- if .model }}
+{{- if include "conclave.models" .root }}
+- {name: models, mountPath: /models, readOnly: true}
+{{- end }}
+{{- if .root.Values.model.manifestConfigMap }}
+- {name: manifest, mountPath: /etc/conclave/manifest, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "conclave.volumes" -}}
+{{- if .root.Values.tls.secretName }}
+- {name: tls, secret: {secretName: {{ .root.Values.tls.secretName }}, defaultMode: 0440}}
+{{- end }}
+{{- if .model }}
+{{- if include "conclave.models" .root }}
+- {name: models, persistentVolumeClaim: {claimName: {{ include "conclave.claim" .root }}, readOnly: true}}
+{{- end }}
+{{- if .root.Values.model.manifestConfigMap }}
+- {name: manifest, configMap: {name: {{ .root.Values.model.manifestConfigMap }}}}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Before a role starts, the whole model is compared with the manifest that its owner pinned. */}}
+{{- define "conclave.verify" -}}
+{{- if and .Values.model.manifestConfigMap .Values.model.verify }}
+initContainers:
+  - name: verify
+    {{- include "conclave.container" . | nindent 4 }}
+    args: [manifest, --check]
+    env:
+      {{- include "conclave.modelEnv" . | trim | nindent 6 }}
+    resources:
+      requests: {cpu: 100m, memory: 128Mi}
+    volumeMounts:
+      {{- include "conclave.mounts" (dict "root" . "model" true) | trim | nindent 6 }}
+{{- end }}
+{{- end -}}
+
+{{/* Where pods of one role may be: .root .role .spread. */}}
+{{- define "conclave.spread" -}}
+{{- $labels := include "conclave.selector" . -}}
+affinity:
+  podAntiAffinity:
+    {{- if eq .spread "required" }}
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels: {{- $labels | nindent 12 }}
+    {{- else }}
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels: {{- $labels | nindent 14 }}
+    {{- end }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- $labels | nindent 8 }}
+{{- end -}}
+
+{{/* Expert nodes to wait for before the first placement: all of them, unless told otherwise. */}}
+{{- define "conclave.nodesMin" -}}
+{{- $all := mul (int .Values.expertNode.replicas) (max 1 (len .Values.expertNode.zones)) -}}
+{{ .Values.coordinator.nodesMin | int | default $all }}
+{{- end -}}
+
+{{/* Parts of network policies. */}}
+{{- define "conclave.from" -}}
+{{- range .roles }}
+- podSelector:
+    matchLabels: {{- include "conclave.selector" (dict "root" $.root "role" .) | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{- define "conclave.monitorIngress" -}}
+- ports: [{port: monitor, protocol: TCP}]
+  {{- with .Values.networkPolicy.monitoring }}
+  from: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{- define "conclave.egress" -}}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- with .root.Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
