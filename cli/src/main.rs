@@ -9,11 +9,11 @@ mod eval;
 mod load_test;
 mod model;
 mod nodes;
+mod operate;
 mod process;
 mod roles;
 mod serve;
 mod settings;
-mod status;
 mod up;
 mod whole;
 
@@ -57,12 +57,8 @@ enum Command {
     ExpertNode(roles::NodeRole),
     /// Run one coordinator of a cluster.
     Coordinator(roles::CoordinatorRole),
-    /// Show a cluster: its nodes, placement, coverage and leader.
-    Status(status::StatusOptions),
-    /// Empty a node: its experts move to others before it lets go of them.
-    Drain(status::DrainOptions),
-    /// Use a drained node again.
-    Undrain(status::DrainOptions),
+    #[command(flatten)]
+    Operate(operate::Operate),
     /// Quantise a model's weights once and for all, so that a start takes a second.
     Pack(model::PackOptions),
     /// Write a model's manifest: the digest of every tensor, by which each role verifies what it loads.
@@ -98,6 +94,11 @@ fn telemetry(cli: &Cli) -> Result<Telemetry, TelemetryError> {
     })
 }
 
+/// Who runs this process, for the history of what operators did.
+fn user() -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().find_map(|key| std::env::var(key).ok())
+}
+
 fn main() -> ExitCode {
     let started = std::time::Instant::now();
     let result = settings::parse::<Cli>().and_then(|cli| {
@@ -112,9 +113,7 @@ fn main() -> ExitCode {
             Command::Gateway(options) => roles::gateway(options, stop),
             Command::ExpertNode(options) => roles::expert_node(options, stop),
             Command::Coordinator(options) => roles::coordinator(options, stop),
-            Command::Status(options) => status::status(&options),
-            Command::Drain(options) => status::drain(&options, true),
-            Command::Undrain(options) => status::drain(&options, false),
+            Command::Operate(command) => operate::run(command, user()),
             Command::Pack(options) => model::pack(&options),
             Command::Manifest(options) => model::manifest(&options),
             Command::Bench(options) => bench::run(&options, started),

@@ -6,6 +6,7 @@
 pub mod command;
 mod explain;
 mod history;
+mod moves;
 mod observe;
 pub mod planner;
 mod state;
@@ -13,6 +14,7 @@ mod state;
 pub use command::{Change, Command, Reply};
 pub use explain::{Explanation, Home, Intent, Pin, Since};
 pub use history::{EVENTS_MAX, Event, EventKind, History, Origin};
+pub use moves::{Move, moves};
 pub use observe::{Decision, HeartbeatAnswer, Liveness, NodeReport, Observations, Planned};
 pub use planner::{Plan, PlanError, PlanInput, PlanNode, check, plan};
 pub use state::{ClusterState, ModelFacts, Node, NodeState, RestoreError, Settings, Target};

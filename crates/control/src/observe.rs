@@ -247,6 +247,17 @@ impl Observations {
         Ok(Planned { plan, why })
     }
 
+    /// Why the planner could not follow `command`, if that is so and it can follow what is asked of it now.
+    pub fn objection(&self, now: Millis, state: &ClusterState, command: &Command) -> Option<String> {
+        if state.placement.is_empty() {
+            return None;
+        }
+        self.planned(now, state).ok()?;
+        let mut after = state.clone();
+        after.apply(LogIndex(state.applied.0 + 1), command.clone());
+        self.planned(now, &after).err()
+    }
+
     /// Nodes that may hold experts. One that is away keeps its place for a while: most come back, and moving
     /// everything twice would cost more than waiting, since other homes answer meanwhile.
     fn candidates(&self, now: Millis, state: &ClusterState) -> Vec<PlanNode> {

@@ -397,6 +397,22 @@ fn a_node_that_comes_back_with_less_memory_than_is_pinned_to_it_holds_up_nobody(
 }
 
 #[test]
+fn what_the_nodes_have_no_memory_for_is_objected_to() {
+    let mut sim = Sim::new(2);
+    for name in ["a", "b"] {
+        let Command::RegisterNode(node) = register(name) else { unreachable!() };
+        sim.apply(Command::RegisterNode(RegisterNode { capacity: Some(Bytes(400)), ..node }));
+    }
+    sim.state.settings.replicas = 1;
+    sim.run(3_000);
+    let objection = |command| sim.seen.objection(sim.now, &sim.state, &command).unwrap_or_default();
+    assert!(objection(replicas(2)).starts_with("2 homes for each expert need 1.2 KiB, the nodes have 800 B"));
+    let drain = Command::DrainNode(DrainNode { name: "a".to_owned(), draining: true });
+    assert!(objection(drain).starts_with("1 homes for each expert need 600 B, the nodes have 400 B"));
+    assert_eq!(objection(pin(ExpertKey::new(0, 0), "b")), "");
+}
+
+#[test]
 fn replicas_change_live() {
     let mut sim = three();
     sim.apply(replicas(3));
@@ -465,7 +481,8 @@ fn events_tell_who_did_what_and_when_and_are_bounded() {
         11 1970-01-01T00:00:21Z proposed: target 11 is being loaded: c left; loads 400 B
         12 1970-01-01T00:00:24Z published: epoch 2 is in use, from target 11: c left; loads 400 B
         13 1970-01-01T00:00:45Z verdict: b is down
-    "#]].assert_eq(&story);
+    "#]]
+    .assert_eq(&story);
     for i in 0..EVENTS_MAX {
         let text = format!("note {i}");
         sim.apply(Command::NoteCoordinators(NoteCoordinators { text }));

@@ -37,10 +37,10 @@ pub(super) fn place(input: &PlanInput) -> Result<PlacementMap, PlanError> {
             |at: usize| (slots * u128::from(weights[at])).div_ceil(weight_sum).min(keys.len() as u128) as u64;
         let mut chosen: Vec<Vec<usize>> =
             keys.iter().map(|key| kept(input, *key, homes, &mut totals, fits)).collect();
-        let mut pinned = vec![0; input.nodes.len()];
+        let mut pinned = vec![0_u64; input.nodes.len()];
         keys.iter().flat_map(|key| input.pinned(*key)).for_each(|at| pinned[at] += 1);
-        for at in 0..input.nodes.len() {
-            while totals.layer[at] > share(at).max(pinned[at]) {
+        for (at, pinned) in pinned.iter().enumerate() {
+            while totals.layer[at] > share(at).max(*pinned) {
                 give_up(input, at, keys, &mut chosen, &mut totals);
             }
         }
