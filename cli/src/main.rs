@@ -13,11 +13,11 @@ mod key;
 mod load_test;
 mod model;
 mod nodes;
+mod operate;
 mod process;
 mod roles;
 mod serve;
 mod settings;
-mod status;
 mod up;
 mod whole;
 
@@ -65,16 +65,12 @@ enum Command {
     Balance(balance::BalanceOptions),
     /// Ask a role whether it is ready; the exit code is the answer.
     Health(health::HealthOptions),
-    /// Show a cluster: its nodes, placement, coverage and leader.
-    Status(status::StatusOptions),
-    /// Empty a node: its experts move to others before it lets go of them.
-    Drain(status::DrainOptions),
-    /// Use a drained node again.
-    Undrain(status::DrainOptions),
     /// Make certificates for the roles of a cluster on several machines.
     Ca(ca::CaOptions),
     /// Make API keys for gateways.
     Key(key::KeyOptions),
+    #[command(flatten)]
+    Operate(operate::Operate),
     /// Quantise a model's weights once and for all, so that a start takes a second.
     Pack(model::PackOptions),
     /// Write a model's manifest: the digest of every tensor, by which each role verifies what it loads.
@@ -111,6 +107,11 @@ fn telemetry(cli: &Cli) -> Result<Telemetry, TelemetryError> {
     })
 }
 
+/// Who runs this process, for the history of what operators did.
+fn user() -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().find_map(|key| std::env::var(key).ok())
+}
+
 fn main() -> ExitCode {
     let started = std::time::Instant::now();
     let result = settings::parse::<Cli>().and_then(|cli| {
@@ -127,11 +128,9 @@ fn main() -> ExitCode {
             Command::Coordinator(options) => roles::coordinator(options, stop),
             Command::Balance(options) => balance::run(&options, stop),
             Command::Health(options) => health::run(&options),
-            Command::Status(options) => status::status(&options),
-            Command::Drain(options) => status::drain(&options, true),
-            Command::Undrain(options) => status::drain(&options, false),
             Command::Ca(options) => ca::run(&options),
             Command::Key(options) => key::run(&options),
+            Command::Operate(command) => operate::run(command, user()),
             Command::Pack(options) => model::pack(&options),
             Command::Manifest(options) => model::manifest(&options),
             Command::Bench(options) => bench::run(&options, started),

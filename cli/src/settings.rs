@@ -30,9 +30,18 @@ fn from_file(command: &clap::Command, matches: &ArgMatches, file: &Path) -> anyh
     let Some((role, set)) = matches.subcommand() else { return Ok(Vec::new()) };
     let mut more = Vec::new();
     for (table, values) in &tables {
-        let Some(role_command) = command.find_subcommand(table) else {
+        let Some(mut role_command) = command.find_subcommand(table) else {
             bail!("{}: [{table}] is no subcommand of conclave", file.display());
         };
+        let mut set = set;
+        // Of a subcommand with chores of its own, the table is about the one at hand.
+        while let (true, Some((chore, inner))) = (table == role, set.subcommand()) {
+            role_command = role_command.find_subcommand(chore).expect("it was parsed");
+            set = inner;
+        }
+        if table != role && role_command.has_subcommands() {
+            continue;
+        }
         let values =
             values.as_table().with_context(|| format!("{}: `{table}` is no table", file.display()))?;
         for (key, value) in values {
@@ -89,6 +98,18 @@ mod tests {
             #[arg(long, default_value_t = 8080)]
             port: u16,
         },
+        Group {
+            #[command(subcommand)]
+            chore: Chore,
+        },
+    }
+
+    #[derive(clap::Subcommand)]
+    enum Chore {
+        List {
+            #[arg(long)]
+            at: Vec<String>,
+        },
     }
 
     fn more(args: &[&str], file: &str) -> anyhow::Result<Vec<OsString>> {
@@ -105,8 +126,16 @@ mod tests {
         assert_eq!(more, ["--queue-max=5"]);
         let args = ["conclave", "serve"].map(OsString::from).into_iter().chain(more);
         let cli = <Cli as clap::Parser>::parse_from(args);
-        let Role::Serve { queue_max, port } = cli.command;
+        let Role::Serve { queue_max, port } = cli.command else { panic!("another subcommand") };
         assert_eq!((queue_max, port), (5, 8080));
+    }
+
+    #[test]
+    fn a_chore_takes_its_settings_from_the_table_of_its_subcommand() {
+        let file = "[group]\nat = [\"a:1\", \"b:1\"]\n";
+        assert_eq!(more(&["conclave", "group", "list"], file).unwrap(), ["--at=a:1", "--at=b:1"]);
+        assert_eq!(more(&["conclave", "group", "list", "--at", "c:1"], file).unwrap(), [""; 0]);
+        assert_eq!(more(&["conclave", "serve"], file).unwrap(), [""; 0]);
     }
 
     #[test]

@@ -229,7 +229,7 @@ fn a_cluster_with_certificates_answers_and_strangers_stay_outside() {
         let certificates = Some(Certificates::load(&cluster.folders[2].0, Role::Gateway).unwrap());
         let credentials = Credentials { certificates, ..Credentials::default() };
         let client = CoordinatorClient::new(vec![cluster.coordinator.clone()], credentials);
-        [client.status().await.unwrap_err(), client.drain("n", true).await.unwrap_err()]
+        [client.status().await.unwrap_err(), client.history(1).await.unwrap_err()]
     });
     for refused in refused {
         let typed =

@@ -3,33 +3,24 @@
 
 mod common;
 
-use common::{Api, story};
+use common::{Api, Process, story, wait_until};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// One cluster at a time: two at once would measure the machine's patience.
 static ONE: Mutex<()> = Mutex::new(());
-/// Longer than anything takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn conclave(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
     command.args(args);
     command
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn signal(pid: u32, name: &str) {
@@ -323,16 +314,6 @@ fn a_cluster_with_a_data_folder_remembers_its_placement() {
     assert!(said.contains("belongs to 3 coordinators"), "{said}");
 }
 
-/// A process that is killed when dropped.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn roles_started_one_by_one_share_a_token_and_strangers_stay_outside() {
     let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -426,6 +407,217 @@ fn weights_that_are_not_the_manifests_are_refused_by_name() {
     assert_eq!(up.text(&story("a dog", 1, 0.0)), golden(&[story("a dog", 1, 0.0)])[0]);
     node.kill().unwrap();
     node.wait().unwrap();
+}
+
+/// Starts an expert node by hand.
+fn node(name: &str, coordinators: &str) -> Process {
+    let args = ["--log", "error", "expert-node", "--name", name, "--coordinators", coordinators];
+    Process(conclave(&args).args(["--threads", "1"]).spawn().unwrap())
+}
+
+/// What the status says of the node `name`; null if it is not there.
+fn told(status: &Value, name: &str) -> Value {
+    let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
+    nodes.into_iter().find(|node| node["name"] == name).unwrap_or(Value::Null)
+}
+
+/// Ends the load when it is dropped, also by a failure: a scope waits for its threads.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_node_that_joins_and_one_that_is_drained_cost_no_request_and_change_no_text() {
+    let requests = [story("a dog", 1, 0.0), story("a dragon and a king", 7, 0.9)];
+    let golden = golden(&requests);
+    let up = Up::start(&[]);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let load = |at: usize| {
+            let mut answered = 0;
+            while !done.load(Ordering::Relaxed) {
+                // Fails the test unless it is answered with 200.
+                assert_eq!(up.text(&requests[at]), golden[at], "request {answered}");
+                answered += 1;
+            }
+            answered
+        };
+        let loads = [scope.spawn(move || load(0)), scope.spawn(move || load(1))];
+        let end = Done(&done);
+        let _late = node("late", &up.coordinators);
+        wait_until("the late one has its share", || {
+            let late = told(&up.status(), "late");
+            late["state"] == "ready" && late["experts_placed"].as_u64() > Some(0)
+        });
+        let drained = up.admin(&["drain", "node-1", "--as", "anna"]);
+        assert!(drained.status.success(), "{drained:?}");
+        wait_until("node-1 holds nothing", || {
+            let node = told(&up.status(), "node-1");
+            node["experts_placed"] == 0 && node["experts_held"] == 0
+        });
+        // Nothing is asked of it any more, so that it may go.
+        up.kill("node-1");
+        assert!(up.admin(&["undrain", "node-1"]).status.success());
+        wait_until("node-1 has a share again", || {
+            let node = told(&up.status(), "node-1");
+            node["state"] == "ready" && node["experts_placed"].as_u64() > Some(0)
+        });
+        drop(end);
+        let answered: Vec<usize> = loads.map(|load| load.join().unwrap()).into();
+        assert!(answered.iter().all(|answered| *answered > 0), "{answered:?}");
+    });
+    assert_eq!(up.status()["experts_uncovered"], 0);
+}
+
+#[test]
+fn a_node_that_was_cut_off_comes_back_to_its_place_unless_another_has_it() {
+    let request = story("a dog", 1, 0.0);
+    let up = Up::start(&[]);
+    let text = up.text(&request);
+    let before = told(&up.status(), "node-2");
+    let frozen = up.pid("node-2");
+    let down = || told(&up.status(), "node-2")["state"] == "down";
+    signal(frozen, "STOP");
+    wait_until("node-2 is down", down);
+    assert_eq!(up.text(&request), text, "with node-2 cut off");
+    signal(frozen, "CONT");
+    wait_until("node-2 is ready", || told(&up.status(), "node-2")["state"] == "ready");
+    let after = told(&up.status(), "node-2");
+    assert_eq!((&after["id"], &after["incarnation"]), (&before["id"], &before["incarnation"]));
+    assert_eq!(after["experts_placed"], before["experts_placed"]);
+    assert_eq!(up.text(&request), text, "with node-2 back");
+
+    // Cut off again, and meanwhile another process takes its name: the old one is fenced off when it is back.
+    signal(frozen, "STOP");
+    wait_until("node-2 is down", down);
+    let mut second = node("node-2", &up.coordinators);
+    wait_until("the second is ready", || {
+        let node = told(&up.status(), "node-2");
+        node["state"] == "ready" && node["incarnation"] != before["incarnation"]
+    });
+    signal(frozen, "CONT");
+    wait_until("the old process ends", || up.pid("node-2") != frozen);
+    // `up` starts it anew, which takes the name in turn.
+    wait_until("the second process ends", || second.0.try_wait().unwrap().is_some());
+    assert_eq!(up.text(&request), text);
+}
+
+#[test]
+fn a_node_that_leaves_for_good_is_replaced_and_returns_only_with_the_same_weights() {
+    let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let data = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let coordinator =
+        ["coordinator", "--id", "1", "--listen", &free, "--peers", &format!("1={free}")].map(String::from);
+    let _coordinator = Process(
+        conclave(&["--log", "error"])
+            .args(coordinator)
+            .args(["--lease-ms", "1000", "--replace-after-ms", "3000", "--nodes-min", "3"])
+            .args(["--data", data.path().to_str().unwrap()])
+            .spawn()
+            .unwrap(),
+    );
+    let status = || -> Value {
+        let output = conclave(&["status", "--json", "--coordinators", &free]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    };
+    let _others = [node("a", &free), node("b", &free)];
+    let leaves = node("c", &free);
+    let covered = |epoch: u64| {
+        move |status: &Value| {
+            status["epoch"].as_u64() >= Some(epoch)
+                && status["experts_uncovered"] == 0
+                && status["loading"].is_null()
+        }
+    };
+    wait_until("all is placed", || covered(1)(&status()));
+    let id = told(&status(), "c")["id"].clone();
+    drop(leaves);
+    wait_until("its experts have new homes", || {
+        let status = status();
+        covered(2)(&status) && told(&status, "c")["experts_placed"] == 0
+    });
+    let other = conclave(&["expert-node", "--name", "c", "--dtype", "f32", "--coordinators", &free])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(other.stderr).unwrap();
+    assert!(!other.status.success() && said.contains("the cluster refuses this node"), "{said}");
+    let _back = node("c", &free);
+    wait_until("it has a share again", || {
+        let node = told(&status(), "c");
+        node["id"] == id && node["state"] == "ready" && node["experts_placed"].as_u64() > Some(0)
+    });
+}
+
+#[test]
+fn operators_see_why_and_who_and_their_wishes_hold() {
+    let up = Up::start(&[]);
+    let json = |args: &[&str]| -> Value {
+        let output = up.admin(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let text = |args: &[&str]| {
+        let output = up.admin(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let refused = |args: &[&str]| {
+        let output = up.admin(args);
+        assert!(!output.status.success(), "{args:?} was accepted");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(json(&["nodes"]).as_array().unwrap().len(), 3);
+    let experts = json(&["experts", "--layer", "0"]);
+    let first = &experts[0];
+    let homes: Vec<&str> =
+        first["homes"].as_array().unwrap().iter().map(|home| home.as_str().unwrap()).collect();
+    assert_eq!((homes.len(), &first["homes_ready"]), (2, &json!(2)));
+    let other = ["node-1", "node-2", "node-3"].into_iter().find(|name| !homes.contains(name)).unwrap();
+    assert!(text(&["placement"]).contains("first placement"));
+    assert!(text(&["explain", "0", "0"]).contains("first placement"));
+    assert!(text(&["rebalance", "--dry-run"]).contains("nothing would move"));
+    assert!(text(&["moves"]).contains("nothing is being loaded"));
+
+    text(&["pin", "0", "0", other, "--as", "anna"]);
+    wait_until("the pinned expert is there", || {
+        let told = json(&["explain", "0", "0"]);
+        told["homes"].as_array().unwrap().iter().any(|home| home["node"] == other)
+    });
+    let told = json(&["explain", "0", "0"]);
+    let home = told["homes"].as_array().unwrap().iter().find(|home| home["node"] == other).unwrap();
+    assert!(home["since"]["why"].as_str().unwrap().contains("pinned to"), "{home}");
+    assert!(refused(&["pin", "0", "0", "node-9"]).contains("there is no node `node-9`"));
+    assert!(refused(&["explain", "99", "0"]).contains("layer 99 has no experts"));
+    assert_eq!(json(&["experts", "--pinned"]).as_array().unwrap().len(), 1);
+
+    text(&["replicas", "3", "--as", "berta"]);
+    wait_until("every expert has three homes", || {
+        let experts = json(&["experts"]);
+        experts.as_array().unwrap().iter().all(|expert| expert["homes"].as_array().unwrap().len() == 3)
+    });
+    text(&["replicas", "1", "--as", "berta"]);
+    wait_until("every expert has one home", || {
+        let experts = json(&["experts"]);
+        experts.as_array().unwrap().iter().all(|expert| expert["homes"].as_array().unwrap().len() == 1)
+    });
+    assert_eq!(json(&["experts", "--pinned"])[0]["homes"], json!([other]), "the pin decides which one stays");
+    text(&["unpin", "0", "0", "--as", "anna"]);
+    assert!(refused(&["unpin", "0", "0"]).contains("is not pinned"));
+
+    let events = json(&["events", "--last", "0"]);
+    let by = |name: &str| events.as_array().unwrap().iter().filter(|event| event["by"] == name).count();
+    assert_eq!((by("anna"), by("berta")), (2, 2));
+    let kinds: std::collections::BTreeSet<&str> =
+        events.as_array().unwrap().iter().filter_map(|event| event["kind"].as_str()).collect();
+    assert!(
+        ["registered", "verdict", "proposed", "published", "changed"].iter().all(|kind| kinds.contains(kind))
+    );
+    assert!(events.as_array().unwrap().iter().all(|event| event["at_ms"].as_u64() > Some(0)), "{events}");
 }
 
 #[test]

@@ -1,16 +1,19 @@
-//! The calls of nodes, gateways and operators.
+//! The calls of nodes, gateways and operators. What operators ask for is done in `operator`.
 
 use crate::controller::{Controller, Heard, Told};
-use crate::raft::{Consensus, WriteError};
+use crate::operator;
+use crate::raft::{Consensus, LogFacts, WriteError};
 use conclave_control::ClusterState;
-use conclave_control::command::{Command, DrainNode, Reply};
+use conclave_control::command::{Command, Reply};
 use conclave_proto::convert::coordinator as convert;
 use conclave_proto::coordinator::coordinator_server::Coordinator;
 use conclave_proto::coordinator::{
-    ClusterView, CoordinatorStatus, DrainReply, DrainRequest, HeartbeatReply, HeartbeatRequest, NodeStatus,
-    RegisterReply, RegisterRequest, StatusReply, StatusRequest, WatchRequest,
+    AddCoordinatorReply, AddCoordinatorRequest, ChangeReply, ChangeRequest, ClusterView, CoordinatorStatus,
+    ExplainReply, ExplainRequest, HeartbeatReply, HeartbeatRequest, HistoryReply, HistoryRequest, LogStatus,
+    NodeStatus, RebalanceReply, RebalanceRequest, RegisterReply, RegisterRequest, RemoveCoordinatorRequest,
+    StatusReply, StatusRequest, WatchRequest,
 };
-use conclave_transport::Caller;
+use conclave_transport::{Caller, Credentials};
 use futures::Stream;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,11 +29,12 @@ const LEADER_KEY: &str = "conclave-leader";
 pub(crate) struct Api {
     pub(crate) consensus: Consensus,
     pub(crate) controller: Controller,
+    pub(crate) credentials: Credentials,
     pub(crate) shutdown: CancellationToken,
 }
 
 impl Api {
-    fn not_leader(&self, leader: Option<String>) -> Status {
+    pub(crate) fn not_leader(&self, leader: Option<String>) -> Status {
         let mut status = Status::failed_precondition("this coordinator does not lead; ask the leader");
         if let Some(value) = leader.or_else(|| self.consensus.leader()).and_then(|at| at.parse().ok()) {
             status.metadata_mut().insert(LEADER_KEY, value);
@@ -49,11 +53,21 @@ impl Api {
         )))
     }
 
-    async fn write(&self, command: Command) -> Result<Reply, Status> {
-        self.consensus.write(command).await.map_err(|error| match error {
+    /// Commits a command that `by` asked for, or with `None` a node.
+    pub(crate) async fn write(&self, by: Option<String>, command: Command) -> Result<Reply, Status> {
+        self.controller.write(by, command).await.map_err(|error| self.not_done(error))
+    }
+
+    /// Makes sure that what is read next is no older than the question.
+    async fn confirm(&self) -> Result<(), Status> {
+        self.consensus.confirm().await.map_err(|error| self.not_done(error))
+    }
+
+    fn not_done(&self, error: WriteError) -> Status {
+        match error {
             WriteError::NotLeader(leader) => self.not_leader(leader),
             WriteError::Unavailable(_) => Status::unavailable(error.to_string()),
-        })
+        }
     }
 }
 
@@ -72,7 +86,7 @@ impl Coordinator for Api {
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let name = node.name.clone();
         self.only(&caller, &name)?;
-        let reply = match self.write(Command::RegisterNode(node)).await? {
+        let reply = match self.write(None, Command::RegisterNode(node)).await? {
             Reply::Registered { node, incarnation } => {
                 self.controller.registered(node);
                 tracing::info!(%node, name, "node registered");
@@ -120,28 +134,67 @@ impl Coordinator for Api {
             bytes: heard.report.bytes.0,
             calls: heard.report.calls,
             trouble: heard.report.trouble,
+            ready_epoch: heard.report.ready_epoch.0,
+            ready_target: heard.report.ready_target.0,
         };
         let coordinator = |member: crate::raft::Member| CoordinatorStatus {
             id: member.id,
             address: member.address,
             leader: member.leader,
             matched: member.matched,
+            voter: member.voter,
+            silence_ms: member.silence.map(|silence| silence.as_millis() as u64),
         };
+        let LogFacts { applied, snapshot, purged } = self.consensus.log();
         Ok(Response::new(StatusReply {
             view: Some(convert::view(&state)),
             nodes: nodes.into_iter().map(node).collect(),
             coordinators: self.consensus.members().into_iter().map(coordinator).collect(),
             term: self.consensus.term(),
             waiting,
+            log: Some(LogStatus { coordinator: self.consensus.id(), applied, snapshot, purged }),
         }))
     }
 
-    async fn drain(&self, request: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
-        let DrainRequest { name, draining } = request.into_inner();
-        let rejected = match self.write(Command::DrainNode(DrainNode { name, draining })).await? {
-            Reply::Rejected { why } => why,
-            _ => String::new(),
-        };
-        Ok(Response::new(DrainReply { rejected }))
+    async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
+        let HistoryRequest { last, follower } = request.into_inner();
+        if !follower {
+            self.confirm().await?;
+        }
+        let state = self.consensus.state().borrow().clone();
+        Ok(Response::new(operator::history(&state.history, last)))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        self.confirm().await?;
+        operator::explain(self, request.into_inner()).map(Response::new)
+    }
+
+    async fn change(&self, request: Request<ChangeRequest>) -> Result<Response<ChangeReply>, Status> {
+        operator::change(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn rebalance(
+        &self,
+        request: Request<RebalanceRequest>,
+    ) -> Result<Response<RebalanceReply>, Status> {
+        self.confirm().await?;
+        operator::rebalance(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn add_coordinator(
+        &self,
+        request: Request<AddCoordinatorRequest>,
+    ) -> Result<Response<AddCoordinatorReply>, Status> {
+        self.confirm().await?;
+        operator::add_coordinator(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn remove_coordinator(
+        &self,
+        request: Request<RemoveCoordinatorRequest>,
+    ) -> Result<Response<ChangeReply>, Status> {
+        self.confirm().await?;
+        operator::remove_coordinator(self, request.into_inner()).await.map(Response::new)
     }
 }

@@ -1,10 +1,11 @@
 //! The leader's loop: it hears heartbeats, asks the rules what shall happen, and puts that into the log.
 
+use crate::clock;
 use crate::monitor;
 use crate::raft::{Consensus, WriteError};
-use conclave_control::command::{Command, ConfigureCluster, Reply};
-use conclave_control::{HeartbeatAnswer, NodeReport, Observations, Settings};
-use conclave_types::{LogIndex, Millis, NodeId};
+use conclave_control::command::{Change, Command, ConfigureCluster, Reply};
+use conclave_control::{Explanation, HeartbeatAnswer, NodeReport, Observations, Planned, Settings};
+use conclave_types::{ExpertKey, LogIndex, Millis, NodeId};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,8 @@ const TICK: Duration = Duration::from_millis(100);
 struct Memory {
     /// The term of `seen`: a new term starts with an empty memory.
     term: Option<u64>,
+    /// When this coordinator began to lead in that term.
+    since: Option<Millis>,
     seen: Option<Observations>,
     waiting: String,
 }
@@ -73,7 +76,8 @@ impl Controller {
             let state = self.consensus.state();
             let seen = Observations::new(self.now(), self.lease, self.replace_after, &state.borrow());
             tracing::info!(term, "this coordinator leads");
-            *memory = Memory { term: Some(term), seen: Some(seen), waiting: String::new() };
+            let since = Some(self.now());
+            *memory = Memory { term: Some(term), since, seen: Some(seen), waiting: String::new() };
         }
         let Memory { seen, waiting, .. } = &mut *memory;
         Some(with(seen.as_mut().expect("set with the term"), waiting))
@@ -83,6 +87,36 @@ impl Controller {
     pub(crate) fn heartbeat(&self, node: NodeId, report: NodeReport) -> Option<HeartbeatAnswer> {
         let state = self.consensus.state().borrow().clone();
         self.lead(|seen, _| seen.heartbeat(self.now(), &state, node, report))
+    }
+
+    /// Commits a command that `by` asked for, or with `None` a node or the rules.
+    pub(crate) async fn write(&self, by: Option<String>, command: Command) -> Result<Reply, WriteError> {
+        self.consensus.write(Change { command, by, at: clock::now() }).await
+    }
+
+    /// How long this coordinator has led; `None`: it does not.
+    pub(crate) fn leading(&self) -> Option<Millis> {
+        self.lead(|_, _| ())?;
+        let memory = self.memory.lock().expect("no panic holds this lock");
+        memory.since.map(|since| self.now().since(since))
+    }
+
+    /// What the planner would do now, or what it waits for; `None`: this coordinator does not lead.
+    pub(crate) fn planned(&self) -> Option<Result<Planned, String>> {
+        let state = self.consensus.state().borrow().clone();
+        self.lead(|seen, _| seen.planned(self.now(), &state))
+    }
+
+    /// Why an expert is where it is, or why there is none; `None`: this coordinator does not lead.
+    pub(crate) fn explain(&self, key: ExpertKey) -> Option<Result<Explanation, String>> {
+        let state = self.consensus.state().borrow().clone();
+        self.lead(|seen, _| seen.explain(self.now(), &state, key))
+    }
+
+    /// Why the planner could not follow `command`; `None`: it can, or this coordinator does not lead.
+    pub(crate) fn objection(&self, command: &Command) -> Option<String> {
+        let state = self.consensus.state().borrow().clone();
+        self.lead(|seen, _| seen.objection(self.now(), &state, command)).flatten()
     }
 
     /// Notes that a node has registered.
@@ -132,7 +166,7 @@ impl Controller {
             for command in self.lead(decide).unwrap_or_default() {
                 let what = describe(&command);
                 let outcome = outcome(&command);
-                match self.consensus.write(command).await {
+                match self.write(None, command).await {
                     Ok(Reply::Rejected { why }) => tracing::info!(what, why, "overtaken"),
                     Ok(_) => {
                         tracing::info!(what, "decided");
@@ -168,6 +202,10 @@ fn describe(command: &Command) -> String {
         Command::RegisterNode(c) => format!("register {}", c.name),
         Command::SetNodeState(c) => format!("node {} is {}", c.node, c.state.name()),
         Command::DrainNode(c) => format!("drain {}: {}", c.name, c.draining),
+        Command::PinExpert(c) => format!("pin {} to {}", c.key, c.node),
+        Command::UnpinExpert(c) => format!("unpin {}", c.key),
+        Command::SetReplicas(c) => format!("replicas {}", c.replicas),
+        Command::NoteCoordinators(c) => c.text.clone(),
         Command::ProposeTarget(c) => format!("load a new placement: {}", c.why),
         Command::PublishTarget(c) => format!("publish target {}", c.target),
         Command::CancelTarget(c) => format!("cancel target {}: {}", c.target, c.why),

@@ -4,9 +4,12 @@
 //! tensor and no expert call.
 
 mod api;
+mod clock;
 mod controller;
 mod monitor;
+mod operator;
 mod options;
+mod peers;
 mod raft;
 
 pub use options::{CoordinatorOptions, Peer};
@@ -14,12 +17,10 @@ pub use raft::LogError;
 
 use api::Api;
 use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
-use conclave_proto::coordinator::InitializedRequest;
 use conclave_proto::coordinator::coordinator_server::CoordinatorServer;
-use conclave_proto::coordinator::raft_client::RaftClient;
 use conclave_proto::coordinator::raft_server::RaftServer;
 use conclave_telemetry::Monitor;
-use conclave_transport::{Credentials, Gate, Role, accept, bounded, explain};
+use conclave_transport::{Credentials, Gate, accept, bounded};
 use conclave_types::Millis;
 use controller::Controller;
 use raft::Consensus;
@@ -28,10 +29,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
 
-/// Pause between questions to peers that have not started yet.
-const FOUND_PAUSE: Duration = Duration::from_millis(200);
 /// How long calls may take to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -52,6 +50,12 @@ pub enum CoordinatorError {
     /// The consensus has stopped, for example because the disk is full.
     #[error("this coordinator has stopped: {0}; the others go on without it")]
     Stopped(String),
+    /// An operator has taken it out of the group.
+    #[error(
+        "coordinator {0} was removed from the group; its data folder is of no more use: to come back, start it with an \
+         empty one, a new id and --join, and add it"
+    )]
+    Removed(u64),
     /// The listener broke.
     #[error("the listener broke: {0}")]
     Serve(#[from] tonic::transport::Error),
@@ -100,8 +104,12 @@ impl Coordinator {
     /// Takes part until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
         let Self { listener, consensus, controller, credentials, id, members } = self;
-        let api =
-            Api { consensus: consensus.clone(), controller: controller.clone(), shutdown: shutdown.clone() };
+        let api = Api {
+            consensus: consensus.clone(),
+            controller: controller.clone(),
+            credentials: credentials.clone(),
+            shutdown: shutdown.clone(),
+        };
         let raft = RaftServer::new(consensus.service())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -118,7 +126,7 @@ impl Coordinator {
             tokio::time::sleep(DRAIN).await;
         };
         let loops = async {
-            found(&consensus, id, &members, &credentials).await;
+            peers::found(&consensus, id, &members, &credentials).await;
             controller.run(shutdown.clone()).await;
             std::future::pending::<()>().await;
         };
@@ -126,52 +134,10 @@ impl Coordinator {
             result = serve => result.map_err(CoordinatorError::from),
             () = overdue => Ok(()),
             () = loops => Ok(()),
+            () = peers::removed(&consensus, id, &credentials) => Err(CoordinatorError::Removed(id)),
             why = consensus.failed(), if !shutdown.is_cancelled() => Err(CoordinatorError::Stopped(why)),
         };
         consensus.stop().await;
         result
     }
-}
-
-/// Founds the group, if this is its first coordinator and it does not exist yet.
-///
-/// The coordinator with the lowest id founds it, once every other one has said that it belongs to none: a
-/// coordinator that lost its disk must not found a second group.
-async fn found(consensus: &Consensus, id: u64, members: &BTreeMap<u64, String>, credentials: &Credentials) {
-    if members.keys().next() != Some(&id) {
-        return;
-    }
-    let mut said = false;
-    while !consensus.is_initialized().await {
-        let mut missing = Vec::new();
-        for (_, address) in members.iter().filter(|(other, _)| **other != id) {
-            match belongs(address, credentials).await {
-                Ok(false) => {}
-                // The group exists and will find this coordinator.
-                Ok(true) => return,
-                Err(why) => missing.push(format!("{address} ({why})")),
-            }
-        }
-        if missing.is_empty() {
-            match consensus.initialize(members).await {
-                Ok(()) => tracing::info!(coordinators = members.len(), "founded the group"),
-                Err(error) => tracing::warn!(error, "could not found the group; trying again"),
-            }
-        } else if !said {
-            tracing::info!(missing = missing.join(", "), "waiting for coordinators to found the group");
-            said = true;
-        }
-        tokio::time::sleep(FOUND_PAUSE).await;
-    }
-}
-
-/// Whether the coordinator at `address` is part of a group.
-async fn belongs(address: &str, credentials: &Credentials) -> Result<bool, String> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
-    let endpoint = endpoint.connect_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(1));
-    let channel = endpoint.connect_with_connector(credentials.connector(Role::Coordinator)).await;
-    let channel = channel.map_err(|error| explain(&error))?;
-    let mut client = RaftClient::with_interceptor(channel, credentials.token.sender());
-    let reply = client.initialized(InitializedRequest {}).await;
-    reply.map(|reply| reply.into_inner().initialized).map_err(|status| status.message().to_owned())
 }

@@ -35,9 +35,12 @@ pub struct CoordinatorOptions {
     /// This coordinator's number in --peers. It belongs to its data folder for ever.
     #[arg(long, env = "CONCLAVE_COORDINATOR_ID")]
     pub id: u64,
-    /// All coordinators that found the group, this one included: ID=HOST:PORT, separated by commas.
-    #[arg(long, env = "CONCLAVE_PEERS", value_delimiter = ',', required = true)]
+    /// All coordinators that found the group, this one included: ID=HOST:PORT, separated by commas. Not for one that joins.
+    #[arg(long, env = "CONCLAVE_PEERS", value_delimiter = ',', required_unless_present = "join")]
     pub peers: Vec<Peer>,
+    /// Found no group but wait to be added to one, by `conclave coordinators add`. An id that the group never had.
+    #[arg(long, env = "CONCLAVE_JOIN", conflicts_with = "peers")]
+    pub join: bool,
     /// Address to listen on. Off loopback certificates are required.
     #[arg(long, env = "CONCLAVE_LISTEN")]
     pub listen: SocketAddr,
@@ -76,7 +79,7 @@ impl CoordinatorOptions {
         if peers.len() != self.peers.len() {
             problems.push("peers names an id twice; each coordinator has its own".to_owned());
         }
-        if !peers.contains_key(&self.id) {
+        if !self.join && !peers.contains_key(&self.id) {
             problems.push(format!("peers does not name id {}; it must list this coordinator too", self.id));
         }
         problems

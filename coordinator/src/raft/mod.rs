@@ -3,26 +3,31 @@
 //! Keeps true: a command is answered only after a majority has it on disk; all types that leave this module are ours.
 
 mod log_store;
+mod membership;
 mod network;
 mod service;
 mod state_machine;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use membership::{Joining, MembershipError, SILENCE_MAX};
 pub(crate) use service::RaftService;
 
-use conclave_control::command::{Command, Reply};
+use conclave_control::command::{Change, Reply};
 use conclave_control::{ClusterState, RestoreError};
 use conclave_transport::Credentials;
 use log_store::LogStore;
 use network::Network;
+use openraft::Instant as _;
+use openraft::alias::LogIdOf;
 use openraft::async_runtime::WatchReceiver as _;
-use openraft::error::{ClientWriteError, InitializeError, RaftError};
-use openraft::{BasicNode, Config, SnapshotPolicy};
+use openraft::error::{ClientWriteError, InitializeError, LinearizableReadError, RaftError};
+use openraft::{BasicNode, Config, ReadPolicy, SnapshotPolicy};
 use state_machine::StateMachine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 openraft::declare_raft_types!(
@@ -33,9 +38,12 @@ openraft::declare_raft_types!(
         Node = BasicNode,
 );
 
-/// A command as the log holds it.
+/// How long a majority may take to confirm who leads.
+const CONFIRM: Duration = Duration::from_secs(2);
+
+/// A change as the log holds it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Entry(pub(crate) Command);
+pub(crate) struct Entry(pub(crate) Change);
 
 impl std::fmt::Display for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -73,7 +81,7 @@ pub(crate) enum WriteError {
     #[error("this coordinator does not lead")]
     NotLeader(Option<String>),
     /// No majority, or a broken disk.
-    #[error("the command could not be committed: {0}")]
+    #[error("the coordinators cannot agree now: {0}")]
     Unavailable(String),
 }
 
@@ -84,6 +92,17 @@ pub(crate) struct Member {
     pub(crate) leader: bool,
     /// Highest log index the leader knows it to have; only the leader knows.
     pub(crate) matched: Option<u64>,
+    /// Whether its vote counts; a learner only gets the log.
+    pub(crate) voter: bool,
+    /// Since it answered the leader; only the leader knows.
+    pub(crate) silence: Option<Duration>,
+}
+
+/// What a coordinator has of the log. Indices; 0: nothing.
+pub(crate) struct LogFacts {
+    pub(crate) applied: u64,
+    pub(crate) snapshot: u64,
+    pub(crate) purged: u64,
 }
 
 /// How far this coordinator is.
@@ -97,6 +116,7 @@ pub(crate) struct Progress {
 /// This coordinator's part of the consensus.
 #[derive(Clone)]
 pub(crate) struct Consensus {
+    id: u64,
     raft: Raft,
     state: watch::Receiver<Arc<ClusterState>>,
 }
@@ -127,7 +147,12 @@ impl Consensus {
         let raft = Raft::new(id, config, Network::new(credentials), LogStore::new(database), machine)
             .await
             .map_err(|error| storage(&error))?;
-        Ok(Self { raft, state })
+        Ok(Self { id, raft, state })
+    }
+
+    /// Who this coordinator is.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// The newest state this coordinator has applied, and its changes.
@@ -150,9 +175,9 @@ impl Consensus {
         }
     }
 
-    /// Commits `command`.
-    pub(crate) async fn write(&self, command: Command) -> Result<Reply, WriteError> {
-        match self.raft.client_write(Entry(command)).await {
+    /// Commits `change`.
+    pub(crate) async fn write(&self, change: impl Into<Change>) -> Result<Reply, WriteError> {
+        match self.raft.client_write(Entry(change.into())).await {
             Ok(response) => Ok(response.data),
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
                 Err(WriteError::NotLeader(forward.leader_node.map(|node| node.addr)))
@@ -161,11 +186,29 @@ impl Consensus {
         }
     }
 
-    /// The term in which this coordinator leads, if it does.
+    /// The term in which this coordinator leads, if it does and a majority has answered it of late: one that led before it
+    /// was stopped or cut off still believes that it does, and must not speak for the others.
     pub(crate) fn leads(&self) -> Option<u64> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
-        (metrics.state == openraft::ServerState::Leader).then_some(metrics.current_term)
+        let alone = metrics.membership_config.voter_ids().eq([self.id]);
+        let acked = metrics.last_quorum_acked.as_ref().is_some_and(|acked| acked.elapsed() <= SILENCE_MAX);
+        let leads = metrics.state == openraft::ServerState::Leader && (alone || acked);
+        leads.then_some(metrics.current_term)
+    }
+
+    /// Confirms with a majority that this coordinator leads and has applied all that was acknowledged before: what it then
+    /// tells is no older than the question.
+    pub(crate) async fn confirm(&self) -> Result<(), WriteError> {
+        let read = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        match tokio::time::timeout(CONFIRM, read).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)))) => {
+                Err(WriteError::NotLeader(forward.leader_node.map(|node| node.addr)))
+            }
+            Ok(Err(error)) => Err(WriteError::Unavailable(error.to_string())),
+            Err(_) => Err(WriteError::Unavailable(format!("no majority answers within {CONFIRM:?}"))),
+        }
     }
 
     /// The term, as far as this coordinator knows.
@@ -190,8 +233,14 @@ impl Consensus {
 
     /// All coordinators.
     pub(crate) fn members(&self) -> Vec<Member> {
+        let leads = self.leads().is_some();
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
+        let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
+        let silence = |id: &u64| match *id == self.id && metrics.heartbeat.is_some() {
+            true => Some(Duration::ZERO),
+            false => metrics.heartbeat.as_ref()?.get(id)?.as_ref().map(|heard| heard.elapsed()),
+        };
         let matched = |id: &u64| {
             let progress = metrics.replication.as_ref()?.get(id)?;
             progress.as_ref().map(|log_id| log_id.index)
@@ -202,10 +251,24 @@ impl Consensus {
             .map(|(id, node)| Member {
                 id: *id,
                 address: node.addr.clone(),
-                leader: metrics.current_leader == Some(*id),
+                leader: metrics.current_leader == Some(*id) && (*id != self.id || leads),
                 matched: matched(id),
+                voter: voters.contains(id),
+                silence: silence(id),
             })
             .collect()
+    }
+
+    /// What this coordinator has of the log.
+    pub(crate) fn log(&self) -> LogFacts {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let index = |id: &Option<LogIdOf<TypeConfig>>| id.as_ref().map_or(0, |id| id.index);
+        LogFacts {
+            applied: index(&metrics.last_applied),
+            snapshot: index(&metrics.snapshot),
+            purged: index(&metrics.purged),
+        }
     }
 
     /// Why the consensus has stopped, if it has: a full or broken disk ends this coordinator, not the cluster.
@@ -223,7 +286,7 @@ impl Consensus {
 
     /// The service by which the other coordinators reach this one.
     pub(crate) fn service(&self) -> RaftService {
-        RaftService::new(self.raft.clone())
+        RaftService::new(self.clone())
     }
 
     /// Stops taking part.

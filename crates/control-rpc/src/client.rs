@@ -1,14 +1,14 @@
-//! Calls that only the leader can answer.
+//! Finding the leader, and the calls of nodes and of everybody who asks how the cluster is.
 
 use conclave_control::command::RegisterNode;
 use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport};
 use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
 use conclave_proto::convert::coordinator as convert;
 use conclave_proto::coordinator::coordinator_client::CoordinatorClient as Wire;
-use conclave_proto::coordinator::{CoordinatorStatus, DrainRequest, NodeStatus, StatusRequest};
+use conclave_proto::coordinator::{CoordinatorStatus, LogStatus, NodeStatus, StatusRequest};
 use conclave_transport::{Credentials, Role, SendToken, explain};
 use conclave_types::{LogIndex, NodeId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
 use tonic::service::interceptor::InterceptedService;
@@ -42,7 +42,7 @@ pub enum ControlError {
 /// What `conclave status` shows.
 #[derive(Clone, Debug)]
 pub struct ClusterStatus {
-    /// The replicated state.
+    /// The replicated state, without its history.
     pub state: ClusterState,
     /// What the leader heard from each node.
     pub nodes: Vec<NodeStatus>,
@@ -52,6 +52,8 @@ pub struct ClusterStatus {
     pub term: u64,
     /// What the placement waits for; empty: nothing.
     pub waiting: String,
+    /// The log of the coordinator that answered.
+    pub log: LogStatus,
 }
 
 /// What a status says, with why where it is that of a connection.
@@ -104,7 +106,7 @@ impl CoordinatorClient {
     }
 
     /// Asks the leader: first who led last, then whom the others name, then everybody.
-    async fn leader<T, F>(&self, call: impl Fn(WireClient) -> F) -> Result<T, ControlError>
+    pub(crate) async fn leader<T, F>(&self, call: impl Fn(WireClient) -> F) -> Result<T, ControlError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
@@ -147,6 +149,27 @@ impl CoordinatorClient {
         Err(ControlError::Unavailable { addresses: self.addresses.join(", "), last })
     }
 
+    /// Asks whoever answers, the last known leader first: for what all of them know.
+    pub(crate) async fn anyone<T, F>(&self, call: impl Fn(WireClient) -> F) -> Result<T, ControlError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let known = self.leader.lock().expect("no panic holds this lock").clone();
+        let mut last = "none was asked".to_owned();
+        for address in known.iter().chain(&self.addresses) {
+            let client = self.at(address).map_err(ControlError::Refused)?;
+            match tokio::time::timeout(CALL_TIMEOUT, call(client)).await {
+                Ok(Ok(reply)) => return Ok(reply.into_inner()),
+                Ok(Err(status)) if status.code() == Code::Unauthenticated => {
+                    return Err(ControlError::Refused(status.message().to_owned()));
+                }
+                Ok(Err(status)) => last = format!("{address}: {}", status.message()),
+                Err(_) => last = format!("{address}: no answer within {CALL_TIMEOUT:?}"),
+            }
+        }
+        Err(ControlError::Unavailable { addresses: self.addresses.join(", "), last })
+    }
+
     /// Registers a node: its id and which of its registrations this is.
     pub async fn register(&self, node: &RegisterNode) -> Result<(NodeId, LogIndex), ControlError> {
         let request = convert::register_request(node);
@@ -179,23 +202,17 @@ impl CoordinatorClient {
         convert::heartbeat_answer(reply).map_err(|error| ControlError::Refused(error.to_string()))
     }
 
-    /// Asks for a node to be emptied, or taken back into use.
-    pub async fn drain(&self, name: &str, draining: bool) -> Result<(), ControlError> {
-        let reply = self
-            .leader(|mut client| {
-                let request = DrainRequest { name: name.to_owned(), draining };
-                async move { client.drain(request).await }
-            })
-            .await?;
-        if reply.rejected.is_empty() { Ok(()) } else { Err(ControlError::Refused(reply.rejected)) }
-    }
-
     /// The cluster as the leader sees it; without a leader, as any coordinator remembers it.
     pub async fn status(&self) -> Result<ClusterStatus, ControlError> {
         let mut remembered = None;
         let mut last = "none was asked".to_owned();
-        for address in &self.addresses {
-            let mut client = self.at(address).map_err(ControlError::Refused)?;
+        let mut ask: Vec<String> = self.addresses.iter().rev().cloned().collect();
+        let mut asked = BTreeSet::new();
+        while let Some(address) = ask.pop() {
+            if !asked.insert(address.clone()) {
+                continue;
+            }
+            let mut client = self.at(&address).map_err(ControlError::Refused)?;
             let reply = match tokio::time::timeout(CALL_TIMEOUT, client.status(StatusRequest {})).await {
                 Ok(Ok(reply)) => reply.into_inner(),
                 Ok(Err(status))
@@ -212,7 +229,10 @@ impl CoordinatorClient {
                     continue;
                 }
             };
-            let leads = reply.coordinators.iter().any(|c| c.leader && c.matched.is_some());
+            let leader = reply.coordinators.iter().find(|coordinator| coordinator.leader);
+            let leads = leader.is_some_and(|leader| leader.matched.is_some());
+            // It may have been added since the addresses were written down.
+            ask.extend(leader.filter(|_| !leads).map(|leader| leader.address.clone()));
             let view = reply.view.unwrap_or_default();
             let state = convert::state(view).map_err(|error| ControlError::Refused(error.to_string()))?;
             let status = ClusterStatus {
@@ -221,6 +241,7 @@ impl CoordinatorClient {
                 coordinators: reply.coordinators,
                 term: reply.term,
                 waiting: reply.waiting,
+                log: reply.log.unwrap_or_default(),
             };
             if leads {
                 return Ok(status);

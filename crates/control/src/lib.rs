@@ -4,11 +4,17 @@
 //! half applied. Knows no clock, no socket and no Raft: time is an argument, effects are return values.
 
 pub mod command;
+mod explain;
+mod history;
+mod moves;
 mod observe;
 pub mod planner;
 mod state;
 
-pub use command::{Command, Reply};
-pub use observe::{Decision, HeartbeatAnswer, Liveness, NodeReport, Observations};
+pub use command::{Change, Command, Reply};
+pub use explain::{Explanation, Home, Intent, Pin, Since};
+pub use history::{EVENTS_MAX, Event, EventKind, History, Origin};
+pub use moves::{Move, moves};
+pub use observe::{Decision, HeartbeatAnswer, Liveness, NodeReport, Observations, Planned};
 pub use planner::{Plan, PlanError, PlanInput, PlanNode, check, plan};
 pub use state::{ClusterState, ModelFacts, Node, NodeState, RestoreError, Settings, Target};

@@ -4,9 +4,9 @@
 //! decisions.
 
 use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNodeState};
-use crate::planner::{self, PlanInput, PlanNode};
-use crate::{ClusterState, Node, NodeState};
-use conclave_types::{Bytes, LogIndex, Millis, NodeId, PlacementEpoch};
+use crate::planner::{self, Plan, PlanInput, PlanNode};
+use crate::{ClusterState, ModelFacts, Node, NodeState};
+use conclave_types::{Bytes, LogIndex, Millis, NodeId, PlacementEpoch, PlacementMap};
 use std::collections::BTreeMap;
 
 /// Who has been heard of within the lease.
@@ -90,6 +90,15 @@ pub struct Decision {
     pub commands: Vec<Command>,
     /// What is waited for, for people; empty: nothing.
     pub waiting: String,
+}
+
+/// What the planner would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The plan; its map is the placement in use if nothing shall move.
+    pub plan: Plan,
+    /// Why, for people; empty if nothing shall move.
+    pub why: String,
 }
 
 impl Observations {
@@ -194,47 +203,59 @@ impl Observations {
             }
             return;
         }
-        let Some(model) = &state.model else {
-            decision.waiting = "expert nodes to register".to_owned();
-            return;
-        };
+        match self.planned(now, state) {
+            Ok(Planned { plan, .. }) if plan.map == state.placement => {}
+            Ok(Planned { plan, why }) => {
+                let propose = ProposeTarget { base: state.epoch, map: plan.map, why };
+                decision.commands.push(Command::ProposeTarget(propose));
+            }
+            Err(why) => decision.waiting = why,
+        }
+    }
+
+    /// What the planner would do now, whatever is being loaded; without a plan, what it waits for.
+    pub fn planned(&self, now: Millis, state: &ClusterState) -> Result<Planned, String> {
+        let model = state.model.as_ref().ok_or("expert nodes to register")?;
         let present =
             state.nodes.values().filter(|node| node.state != NodeState::Down && !node.draining).count();
         if state.placement.is_empty() && present < state.settings.nodes_min as usize {
-            decision.waiting = format!(
+            return Err(format!(
                 "{} of {} expert nodes to register",
                 state.settings.nodes_min as usize - present,
                 state.settings.nodes_min
-            );
-            return;
+            ));
         }
+        let nodes = self.candidates(now, state);
         let input = PlanInput {
             keys: model.keys().collect(),
             expert_bytes: model.expert_bytes,
             replicas: state.settings.replicas,
-            nodes: self.candidates(now, state),
+            pins: pins_with_room(state, model, &nodes),
+            nodes,
             current: state.placement.clone(),
         };
-        match planner::plan(&input) {
-            Ok(plan) if plan.map == state.placement => {}
-            Ok(plan) => {
-                let violations = planner::check(&input, &plan);
-                if !violations.is_empty() {
-                    decision.waiting = format!(
-                        "nothing: the plan breaks a rule of its own, please report it: {:?}",
-                        violations[0]
-                    );
-                    return;
-                }
-                let why = reason(state, &plan);
-                decision.commands.push(Command::ProposeTarget(ProposeTarget {
-                    base: state.epoch,
-                    map: plan.map,
-                    why,
-                }));
-            }
-            Err(error) => decision.waiting = error.to_string(),
+        let plan = planner::plan(&input).map_err(|error| error.to_string())?;
+        if plan.map == state.placement {
+            return Ok(Planned { plan, why: String::new() });
         }
+        if let Some(violation) = planner::check(&input, &plan).first() {
+            return Err(format!(
+                "nothing: the plan breaks a rule of its own, please report it: {violation:?}"
+            ));
+        }
+        let why = reason(state, &plan);
+        Ok(Planned { plan, why })
+    }
+
+    /// Why the planner could not follow `command`, if that is so and it can follow what is asked of it now.
+    pub fn objection(&self, now: Millis, state: &ClusterState, command: &Command) -> Option<String> {
+        if state.placement.is_empty() {
+            return None;
+        }
+        self.planned(now, state).ok()?;
+        let mut after = state.clone();
+        after.apply(LogIndex(state.applied.0 + 1), command.clone());
+        self.planned(now, &after).err()
     }
 
     /// Nodes that may hold experts. One that is away keeps its place for a while: most come back, and moving
@@ -256,13 +277,31 @@ impl Observations {
     }
 }
 
-fn reason(state: &ClusterState, plan: &planner::Plan) -> String {
+/// The pins that fit into their nodes: a node may have come back with less memory than it was pinned full of.
+fn pins_with_room(state: &ClusterState, model: &ModelFacts, nodes: &[PlanNode]) -> PlacementMap {
+    let mut room: BTreeMap<NodeId, u64> = nodes
+        .iter()
+        .map(|node| {
+            (node.id, node.capacity.map_or(u64::MAX, |memory| memory.0 / model.expert_bytes.0.max(1)))
+        })
+        .collect();
+    let mut fits = |node: &NodeId| {
+        let left = room.get_mut(node).filter(|left| **left > 0);
+        left.map(|left| *left -= 1).is_some()
+    };
+    state
+        .pins
+        .iter()
+        .map(|(key, pins)| (key, pins.iter().copied().filter(|pin| fits(pin)).collect()))
+        .collect()
+}
+
+fn reason(state: &ClusterState, plan: &Plan) -> String {
     if state.placement.is_empty() {
         return "first placement".to_owned();
     }
     let (old, new) = (state.placement.nodes(), plan.map.nodes());
-    let names =
-        |ids: Vec<&NodeId>| ids.iter().map(|id| state.nodes[id].name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |ids: Vec<&NodeId>| ids.iter().map(|id| state.node_name(**id)).collect::<Vec<_>>().join(", ");
     let (come, gone) = (names(new.difference(&old).collect()), names(old.difference(&new).collect()));
     let mut parts = Vec::new();
     if !come.is_empty() {
@@ -270,6 +309,23 @@ fn reason(state: &ClusterState, plan: &planner::Plan) -> String {
     }
     if !gone.is_empty() {
         parts.push(format!("{gone} left"));
+    }
+    let homes = |map: &PlacementMap| map.iter().map(|(_, homes)| homes.len()).max().unwrap_or_default();
+    if homes(&state.placement) != homes(&plan.map) {
+        parts.push(format!(
+            "homes of each expert: {} instead of {}",
+            homes(&plan.map),
+            homes(&state.placement)
+        ));
+    }
+    let has = |map: &PlacementMap, key, pin| map.homes(key).contains(pin);
+    let pinned = state.pins.iter().flat_map(|(key, pins)| pins.iter().map(move |pin| (key, pin)));
+    let pinned: Vec<_> =
+        pinned.filter(|(key, pin)| has(&plan.map, *key, pin) && !has(&state.placement, *key, pin)).collect();
+    match pinned[..] {
+        [] => {}
+        [(key, pin)] => parts.push(format!("{key} pinned to {}", state.node_name(*pin))),
+        _ => parts.push(format!("{} pins", pinned.len())),
     }
     if parts.is_empty() {
         parts.push("balance".to_owned());

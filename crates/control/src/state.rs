@@ -1,6 +1,7 @@
 //! What the coordinators agree on. Keeps true: only `apply` changes it, in log order.
 
-use crate::command::{Command, Reply};
+use crate::command::{Change, Command, Reply};
+use crate::history::{History, Stamp};
 use conclave_types::{
     Bytes, Digest, ExpertKey, LayerIdx, LogIndex, ModelDigest, NodeId, PlacementEpoch, PlacementMap,
 };
@@ -39,6 +40,11 @@ impl ModelFacts {
     /// Every expert in (layer, expert) order.
     pub fn keys(&self) -> impl Iterator<Item = ExpertKey> {
         self.layers.iter().flat_map(|(layer, experts)| (0..*experts).map(|e| ExpertKey::new(layer.0, e)))
+    }
+
+    /// Whether the model has this expert.
+    pub fn has(&self, key: ExpertKey) -> bool {
+        self.layers.iter().any(|(layer, experts)| *layer == key.layer && key.expert.0 < *experts)
     }
 }
 
@@ -115,6 +121,12 @@ pub struct ClusterState {
     pub placement: PlacementMap,
     /// The placement being loaded.
     pub target: Option<Target>,
+    /// Homes that operators insist on: each expert keeps one on each of these nodes while the node may hold experts.
+    #[serde(default)]
+    pub pins: PlacementMap,
+    /// What happened. Not part of what watchers get.
+    #[serde(default)]
+    pub history: History,
 }
 
 /// A snapshot that cannot be read.
@@ -123,17 +135,23 @@ pub struct ClusterState {
 pub struct RestoreError(#[from] serde_json::Error);
 
 impl ClusterState {
-    /// Applies the command at `index` of the log. Total: a command that does not fit is answered `Rejected`.
-    pub fn apply(&mut self, index: LogIndex, command: Command) -> Reply {
+    /// Applies the change at `index` of the log. Total: a command that does not fit is answered `Rejected`.
+    pub fn apply(&mut self, index: LogIndex, change: impl Into<Change>) -> Reply {
         self.applied = index;
+        let Change { command, by, at } = change.into();
+        let stamp = Stamp { index, at, by };
         match command {
-            Command::ConfigureCluster(command) => command.apply(self),
-            Command::RegisterNode(command) => command.apply(self, index),
-            Command::SetNodeState(command) => command.apply(self),
-            Command::DrainNode(command) => command.apply(self),
-            Command::ProposeTarget(command) => command.apply(self, index),
-            Command::PublishTarget(command) => command.apply(self),
-            Command::CancelTarget(command) => command.apply(self),
+            Command::ConfigureCluster(command) => command.apply(self, &stamp),
+            Command::RegisterNode(command) => command.apply(self, &stamp),
+            Command::SetNodeState(command) => command.apply(self, &stamp),
+            Command::DrainNode(command) => command.apply(self, &stamp),
+            Command::PinExpert(command) => command.apply(self, &stamp),
+            Command::UnpinExpert(command) => command.apply(self, &stamp),
+            Command::SetReplicas(command) => command.apply(self, &stamp),
+            Command::NoteCoordinators(command) => command.apply(self, &stamp),
+            Command::ProposeTarget(command) => command.apply(self, &stamp),
+            Command::PublishTarget(command) => command.apply(self, &stamp),
+            Command::CancelTarget(command) => command.apply(self, &stamp),
         }
     }
 
@@ -155,6 +173,24 @@ impl ClusterState {
     /// The node with this name.
     pub fn node_named(&self, name: &str) -> Option<(NodeId, &Node)> {
         self.nodes.iter().find(|(_, node)| node.name == name).map(|(id, node)| (*id, node))
+    }
+
+    /// The node with this name, or why there is none.
+    pub(crate) fn find_node(&self, name: &str) -> Result<(NodeId, &Node), Reply> {
+        self.node_named(name).ok_or_else(|| {
+            let names: Vec<&str> = self.nodes.values().map(|node| node.name.as_str()).collect();
+            match names.is_empty() {
+                true => Reply::rejected(format!("there is no node `{name}`; none has registered yet")),
+                false => {
+                    Reply::rejected(format!("there is no node `{name}`; there are {}", names.join(", ")))
+                }
+            }
+        })
+    }
+
+    /// The name of `node`, or its number if it has none.
+    pub fn node_name(&self, node: NodeId) -> String {
+        self.nodes.get(&node).map_or_else(|| format!("node {node}"), |known| known.name.clone())
     }
 
     /// The experts that `node` shall have in memory: what it is a home of, and what it shall become a home of.

@@ -1,10 +1,15 @@
 //! The life of a cluster as a transcript: commands and heartbeats in, the leader's decisions and the state out.
 
 use conclave_control::command::{
-    CancelTarget, Command, DrainNode, ProposeTarget, RegisterNode, Reply, SetNodeState,
+    CancelTarget, Change, Command, DrainNode, NoteCoordinators, PinExpert, ProposeTarget, RegisterNode,
+    Reply, SetNodeState, SetReplicas, UnpinExpert,
 };
-use conclave_control::{ClusterState, HeartbeatAnswer, ModelFacts, NodeReport, NodeState, Observations};
-use conclave_types::{Bytes, Digest, LayerIdx, LogIndex, Millis, NodeId, PlacementEpoch, PlacementMap};
+use conclave_control::{
+    ClusterState, EVENTS_MAX, HeartbeatAnswer, ModelFacts, NodeReport, NodeState, Observations,
+};
+use conclave_types::{
+    Bytes, Digest, ExpertKey, LayerIdx, LogIndex, Millis, NodeId, PlacementEpoch, PlacementMap, Timestamp,
+};
 use expect_test::expect;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -40,6 +45,8 @@ struct Sim {
     now: Millis,
     dead: BTreeSet<NodeId>,
     slow: BTreeSet<NodeId>,
+    /// Who asks for what the test applies.
+    operator: Option<String>,
     story: String,
 }
 
@@ -54,6 +61,7 @@ impl Sim {
             now: Millis(0),
             dead: BTreeSet::new(),
             slow: BTreeSet::new(),
+            operator: None,
             story: String::new(),
         }
     }
@@ -67,8 +75,14 @@ impl Sim {
             Command::PublishTarget(c) => format!("publish {}", c.target),
             Command::CancelTarget(c) => format!("cancel {}: {}", c.target, c.why),
             Command::ConfigureCluster(_) => "configure".to_owned(),
+            Command::PinExpert(c) => format!("pin {} to {}", c.key, c.node),
+            Command::UnpinExpert(c) => format!("unpin {} from {}", c.key, c.node.as_deref().unwrap_or("all")),
+            Command::SetReplicas(c) => format!("replicas {}", c.replicas),
+            Command::NoteCoordinators(c) => format!("note {}", c.text),
         };
-        let reply = self.state.apply(LogIndex(self.state.applied.0 + 1), command);
+        // Six seconds past the epoch by the wall clock for each second of the simulation's.
+        let change = Change { command, by: self.operator.clone(), at: Timestamp(6 * self.now.0) };
+        let reply = self.state.apply(LogIndex(self.state.applied.0 + 1), change);
         let reply_text = match &reply {
             Reply::Done => String::new(),
             Reply::Registered { node, incarnation } => format!(" -> node {node} ({incarnation})"),
@@ -281,6 +295,202 @@ fn commands_that_do_not_fit_are_answered_and_change_nothing() {
     assert_eq!(ClusterState { applied: LogIndex(0), ..sim.state }, before);
 }
 
+fn pin(key: ExpertKey, node: &str) -> Command {
+    Command::PinExpert(PinExpert { key, node: node.to_owned() })
+}
+
+fn unpin(key: ExpertKey, node: Option<&str>) -> Command {
+    Command::UnpinExpert(UnpinExpert { key, node: node.map(str::to_owned) })
+}
+
+fn replicas(replicas: u32) -> Command {
+    Command::SetReplicas(SetReplicas { replicas })
+}
+
+#[test]
+fn a_pinned_expert_gets_its_home_and_keeps_it_through_a_drain() {
+    let mut sim = three();
+    sim.apply(pin(ExpertKey::new(0, 2), "a"));
+    sim.run(2_000);
+    sim.apply(Command::DrainNode(DrainNode { name: "a".to_owned(), draining: true }));
+    sim.run(2_000);
+    let rests = sim.seen.explain(sim.now, &sim.state, ExpertKey::new(0, 2)).unwrap().pins[0].rests.clone();
+    assert_eq!(rests, "the node is being emptied");
+    sim.apply(Command::DrainNode(DrainNode { name: "a".to_owned(), draining: false }));
+    sim.run(2_000);
+    assert!(sim.state.placement.homes(ExpertKey::new(0, 2)).contains(&NodeId(1)));
+    sim.apply(unpin(ExpertKey::new(0, 2), None));
+    assert!(sim.state.pins.is_empty());
+    sim.run(2_000);
+    expect![[r#"
+        3000 pin layer 0 expert 2 to a
+        3500 propose [layer 0 expert 2 pinned to a; loads 200 B] 0.0:2+3 0.1:1+3 0.2:1+2 2.0:1+2 2.1:1+3 2.2:2+3 -> target 10
+        4000 publish 10 -> epoch 2
+        5000 drain a true
+        5500 propose [a left; loads 400 B] 0.0:2+3 0.1:2+3 0.2:2+3 2.0:2+3 2.1:2+3 2.2:2+3 -> target 13
+        6000 publish 13 -> epoch 3
+        7000 drain a false
+        7500 propose [a joined, layer 0 expert 2 pinned to a; loads 400 B] 0.0:1+3 0.1:2+3 0.2:1+2 2.0:1+3 2.1:1+2 2.2:2+3 -> target 16
+        8000 publish 16 -> epoch 4
+        9000 unpin layer 0 expert 2 from all
+    "#]].assert_eq(&sim.tell());
+}
+
+#[test]
+fn pins_that_cannot_be_are_refused_with_a_reason() {
+    let mut sim = three();
+    let Command::RegisterNode(small) = register("small") else { unreachable!() };
+    sim.apply(Command::RegisterNode(RegisterNode { capacity: Some(Bytes(150)), ..small }));
+    sim.apply(Command::DrainNode(DrainNode { name: "c".to_owned(), draining: true }));
+    sim.tell();
+    let key = ExpertKey::new;
+    let commands = [
+        pin(key(0, 0), "nobody"),
+        pin(key(1, 0), "a"),
+        pin(key(2, 3), "a"),
+        pin(key(0, 0), "c"),
+        pin(key(0, 0), "small"),
+        pin(key(0, 0), "small"),
+        pin(key(0, 1), "small"),
+        pin(key(0, 0), "a"),
+        pin(key(0, 0), "b"),
+        replicas(1),
+        replicas(0),
+        replicas(17),
+        unpin(key(0, 2), None),
+        unpin(key(0, 0), Some("b")),
+        unpin(key(0, 0), Some("small")),
+        replicas(1),
+    ];
+    commands.into_iter().for_each(|command| drop(sim.apply(command)));
+    expect![[r#"
+        3000 pin layer 0 expert 0 to nobody -> rejected: there is no node `nobody`; there are a, b, c, small
+        3000 pin layer 1 expert 0 to a -> rejected: layer 1 has no experts; these have: 0, 2
+        3000 pin layer 2 expert 3 to a -> rejected: layer 2 has no expert 3; it has 0 to 2
+        3000 pin layer 0 expert 0 to c -> rejected: `c` is being emptied; undrain it first
+        3000 pin layer 0 expert 0 to small
+        3000 pin layer 0 expert 0 to small -> rejected: layer 0 expert 0 is pinned to `small` already
+        3000 pin layer 0 expert 1 to small -> rejected: `small` has no room: 2 pinned experts need 200 B, its memory is 150 B; unpin another, or raise its --memory-max
+        3000 pin layer 0 expert 0 to a
+        3000 pin layer 0 expert 0 to b -> rejected: layer 0 expert 0 has 2 homes and is pinned to a, small already; unpin it there, or raise replicas
+        3000 replicas 1 -> rejected: layer 0 expert 0 is pinned to 2 nodes, more than 1; unpin it first
+        3000 replicas 0 -> rejected: replicas is 0; it can be 1 to 16
+        3000 replicas 17 -> rejected: replicas is 17; it can be 1 to 16
+        3000 unpin layer 0 expert 2 from all -> rejected: layer 0 expert 2 is not pinned
+        3000 unpin layer 0 expert 0 from b -> rejected: layer 0 expert 0 is not pinned to `b`, but to a, small
+        3000 unpin layer 0 expert 0 from small
+        3000 replicas 1
+    "#]].assert_eq(&sim.tell());
+}
+
+#[test]
+fn a_node_that_comes_back_with_less_memory_than_is_pinned_to_it_holds_up_nobody() {
+    let mut sim = three();
+    (0..3).for_each(|expert| drop(sim.apply(pin(ExpertKey::new(2, expert), "a"))));
+    sim.run(2_000);
+    let Command::RegisterNode(again) = register("a") else { unreachable!() };
+    sim.apply(Command::RegisterNode(RegisterNode { capacity: Some(Bytes(200)), ..again }));
+    sim.run(3_000);
+    assert_eq!((sim.waiting(), sim.state.placement.held_by(NodeId(1)).len()), (String::new(), 2));
+    let told = sim.seen.explain(sim.now, &sim.state, ExpertKey::new(2, 2)).unwrap();
+    assert_eq!(told.pins[0].rests, "the node has no room for it");
+}
+
+#[test]
+fn what_the_nodes_have_no_memory_for_is_objected_to() {
+    let mut sim = Sim::new(2);
+    for name in ["a", "b"] {
+        let Command::RegisterNode(node) = register(name) else { unreachable!() };
+        sim.apply(Command::RegisterNode(RegisterNode { capacity: Some(Bytes(400)), ..node }));
+    }
+    sim.state.settings.replicas = 1;
+    sim.run(3_000);
+    let objection = |command| sim.seen.objection(sim.now, &sim.state, &command).unwrap_or_default();
+    assert!(objection(replicas(2)).starts_with("2 homes for each expert need 1.2 KiB, the nodes have 800 B"));
+    let drain = Command::DrainNode(DrainNode { name: "a".to_owned(), draining: true });
+    assert!(objection(drain).starts_with("1 homes for each expert need 600 B, the nodes have 400 B"));
+    assert_eq!(objection(pin(ExpertKey::new(0, 0), "b")), "");
+}
+
+#[test]
+fn replicas_change_live() {
+    let mut sim = three();
+    sim.apply(replicas(3));
+    sim.run(2_000);
+    assert!(sim.state.placement.iter().all(|(_, homes)| homes.len() == 3));
+    sim.apply(replicas(1));
+    sim.run(2_000);
+    assert!(sim.state.placement.iter().all(|(_, homes)| homes.len() == 1));
+    expect![[r#"
+        3000 replicas 3
+        3500 propose [homes of each expert: 3 instead of 2; loads 600 B] 0.0:1+2+3 0.1:1+2+3 0.2:1+2+3 2.0:1+2+3 2.1:1+2+3 2.2:1+2+3 -> target 10
+        4000 publish 10 -> epoch 2
+        5000 replicas 1
+        5500 propose [homes of each expert: 1 instead of 3; loads 0 B] 0.0:2 0.1:3 0.2:1 2.0:2 2.1:3 2.2:1 -> target 13
+        6000 publish 13 -> epoch 3
+    "#]].assert_eq(&sim.tell());
+}
+
+#[test]
+fn an_explanation_names_the_decision_behind_each_home() {
+    let mut sim = three();
+    sim.operator = Some("anna".to_owned());
+    sim.apply(pin(ExpertKey::new(0, 0), "c"));
+    sim.operator = None;
+    let told = sim.seen.explain(sim.now, &sim.state, ExpertKey::new(0, 0)).unwrap();
+    assert_eq!(told.pins[0].rests, "is being honoured");
+    let planned = told.planned.unwrap();
+    assert_eq!(planned.why, "layer 0 expert 0 pinned to c; loads 200 B");
+    sim.run(2_000);
+    let told = sim.seen.explain(sim.now, &sim.state, ExpertKey::new(0, 0)).unwrap();
+    let since =
+        |node: u64| told.homes.iter().find(|home| home.node.0 == node).unwrap().since.clone().unwrap();
+    assert_eq!((since(1).epoch.0, since(1).why.as_str()), (1, "first placement"));
+    assert_eq!((since(3).epoch.0, since(3).why.as_str()), (2, planned.why.as_str()));
+    assert_eq!((&told.pins[0].rests, told.nodes.len()), (&String::new(), 2));
+    assert_eq!(told.planned.unwrap().why, "", "nothing more to do");
+    let why = sim.seen.explain(sim.now, &sim.state, ExpertKey::new(1, 0)).unwrap_err();
+    assert_eq!(why, "layer 1 has no experts; these have: 0, 2");
+}
+
+#[test]
+fn events_tell_who_did_what_and_when_and_are_bounded() {
+    let mut sim = three();
+    sim.operator = Some("anna".to_owned());
+    sim.apply(Command::DrainNode(DrainNode { name: "c".to_owned(), draining: true }));
+    sim.apply(Command::DrainNode(DrainNode { name: "nobody".to_owned(), draining: true }));
+    sim.operator = None;
+    sim.run(1_000);
+    sim.dead.insert(NodeId(2));
+    sim.run(5_000);
+    let line = |event: &conclave_control::Event| {
+        let by = event.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        format!("{} {} {}{by}: {}\n", event.index, event.at, event.kind.name(), event.text)
+    };
+    let story: String = sim.state.history.events.iter().map(line).collect();
+    expect![[r#"
+        1 - registered: a at a:1 registered as node 1
+        2 - registered: b at b:1 registered as node 2
+        3 - registered: c at c:1 registered as node 3
+        4 1970-01-01T00:00:03Z verdict: a is ready
+        5 1970-01-01T00:00:03Z verdict: b is ready
+        6 1970-01-01T00:00:03Z verdict: c is ready
+        7 1970-01-01T00:00:06Z proposed: target 7 is being loaded: first placement
+        8 1970-01-01T00:00:09Z published: epoch 1 is in use, from target 7: first placement
+        9 1970-01-01T00:00:18Z changed by anna: c shall be emptied
+        11 1970-01-01T00:00:21Z proposed: target 11 is being loaded: c left; loads 400 B
+        12 1970-01-01T00:00:24Z published: epoch 2 is in use, from target 11: c left; loads 400 B
+        13 1970-01-01T00:00:45Z verdict: b is down
+    "#]]
+    .assert_eq(&story);
+    for i in 0..EVENTS_MAX {
+        let text = format!("note {i}");
+        sim.apply(Command::NoteCoordinators(NoteCoordinators { text }));
+    }
+    let events = &sim.state.history.events;
+    assert_eq!((events.len(), events[0].text.as_str()), (EVENTS_MAX, "note 0"));
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let name = prop::sample::select(vec!["a", "b", "c", "d"]);
     let node_state = prop::sample::select(vec![NodeState::Joining, NodeState::Ready, NodeState::Down]);
@@ -293,8 +503,11 @@ fn any_command() -> impl Strategy<Value = Command> {
                 state,
             })
         }),
-        (name, any::<bool>())
+        (name.clone(), any::<bool>())
             .prop_map(|(name, draining)| Command::DrainNode(DrainNode { name: name.to_owned(), draining })),
+        (1_u32..4).prop_map(replicas),
+        (0_u32..4, name.clone()).prop_map(|(expert, node)| pin(ExpertKey::new(0, expert), node)),
+        (0_u32..4).prop_map(|expert| unpin(ExpertKey::new(0, expert), None)),
         (0_u64..30).prop_map(|t| {
             Command::CancelTarget(CancelTarget { target: LogIndex(t), why: "test".to_owned() })
         }),

@@ -10,7 +10,14 @@ fn node(id: u64) -> PlanNode {
 
 fn input(layers: u32, experts: u32, replicas: u32, nodes: Vec<PlanNode>) -> PlanInput {
     let keys = (0..layers).flat_map(|layer| (0..experts).map(move |e| ExpertKey::new(layer, e))).collect();
-    PlanInput { keys, expert_bytes: Bytes(10), replicas, nodes, current: PlacementMap::new() }
+    PlanInput {
+        keys,
+        expert_bytes: Bytes(10),
+        replicas,
+        nodes,
+        current: PlacementMap::new(),
+        pins: PlacementMap::new(),
+    }
 }
 
 /// Experts of `layer` on each node.
@@ -87,6 +94,30 @@ fn a_node_that_is_away_keeps_its_place_and_gets_nothing() {
     assert_eq!(plan(&input).unwrap().map, input.current);
 }
 
+#[test]
+fn a_pin_moves_one_expert_and_what_balance_needs() {
+    let mut input = input(2, 6, 1, vec![node(1), node(2), node(3)]);
+    input.current = plan(&input).unwrap().map;
+    let key = ExpertKey::new(0, 0);
+    let other = if input.current.homes(key) == [NodeId(3)] { NodeId(1) } else { NodeId(3) };
+    input.pins.set(key, vec![other]);
+    let pinned = plan(&input).unwrap();
+    assert_eq!((check(&input, &pinned), pinned.map.homes(key)), (vec![], &[other][..]));
+    assert_eq!(pinned.moved, Bytes(2 * 10), "it changes places with another one");
+    input.current = pinned.map.clone();
+    assert_eq!(plan(&input).unwrap().map, pinned.map);
+}
+
+#[test]
+fn what_is_pinned_in_later_layers_has_its_room_kept() {
+    let nodes = vec![PlanNode { capacity: Some(Bytes(20)), ..node(1) }, node(2)];
+    let mut input = input(4, 2, 1, nodes);
+    (0..2).for_each(|expert| input.pins.set(ExpertKey::new(3, expert), vec![NodeId(1)]));
+    let plan = plan(&input).unwrap();
+    assert_eq!(check(&input, &plan), []);
+    assert_eq!(plan.map.held_by(NodeId(1)), (0..2).map(|expert| ExpertKey::new(3, expert)).collect());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
@@ -97,11 +128,22 @@ proptest! {
         zones in prop::collection::vec(0_u8..3, 1..6),
         away in prop::collection::vec(prop::bool::weighted(0.2), 6),
         change in 0_usize..6,
+        pins in prop::collection::vec((0_u32..4, 0_u32..20, 1_u64..6), 0..8),
     ) {
         let zone = |zone: u8| ["", "a", "b"][zone as usize].to_owned();
         let nodes: Vec<PlanNode> =
             zones.iter().zip(1..).map(|(z, id)| PlanNode { zone: zone(*z), ..node(id) }).collect();
         let mut input = input(layers, experts, replicas, nodes);
+        let pins = pins.into_iter().map(|(layer, expert, pin)| (ExpertKey::new(layer, expert), NodeId(pin)));
+        for (key, pin) in pins.filter(|(key, _)| key.layer.0 < layers && key.expert.0 < experts) {
+            // As many as commands let through.
+            let mut homes = input.pins.homes(key).to_vec();
+            homes.push(pin);
+            homes.dedup();
+            if homes.len() <= replicas as usize {
+                input.pins.set(key, homes);
+            }
+        }
         let first = plan(&input).unwrap();
         prop_assert_eq!(check(&input, &first), []);
         prop_assert_eq!(&plan(&input).unwrap(), &first, "the same input gives the same plan");
@@ -109,7 +151,7 @@ proptest! {
             let load = load(&first.map, layer, &input.nodes);
             // Zones may force a node to hold more than its share, never more than every expert once.
             prop_assert!(load.iter().all(|count| *count <= experts as usize));
-            if zones.iter().all(|zone| *zone == 0) {
+            if input.pins.is_empty() && zones.iter().all(|zone| *zone == 0) {
                 prop_assert!(load.iter().max().unwrap() - load.iter().min().unwrap() <= 1, "{:?}", load);
             }
         }

@@ -33,12 +33,18 @@ pub const RULES: &[Rule] = &[
     rule("/conclave.coordinator.v1.Coordinator/Heartbeat", &[Role::ExpertNode]),
     rule("/conclave.coordinator.v1.Coordinator/Watch", &[Role::Gateway, Role::ExpertNode, Role::Operator]),
     rule("/conclave.coordinator.v1.Coordinator/Status", &[Role::Operator]),
-    rule("/conclave.coordinator.v1.Coordinator/Drain", &[Role::Operator]),
+    rule("/conclave.coordinator.v1.Coordinator/History", &[Role::Operator]),
+    rule("/conclave.coordinator.v1.Coordinator/Explain", &[Role::Operator]),
+    rule("/conclave.coordinator.v1.Coordinator/Change", &[Role::Operator]),
+    rule("/conclave.coordinator.v1.Coordinator/Rebalance", &[Role::Operator]),
+    rule("/conclave.coordinator.v1.Coordinator/AddCoordinator", &[Role::Operator]),
+    rule("/conclave.coordinator.v1.Coordinator/RemoveCoordinator", &[Role::Operator]),
     rule("/conclave.coordinator.v1.Raft/Append", &[Role::Coordinator]),
     rule("/conclave.coordinator.v1.Raft/Vote", &[Role::Coordinator]),
     rule("/conclave.coordinator.v1.Raft/PreVote", &[Role::Coordinator]),
     rule("/conclave.coordinator.v1.Raft/Snapshot", &[Role::Coordinator]),
-    rule("/conclave.coordinator.v1.Raft/Initialized", &[Role::Coordinator]),
+    rule("/conclave.coordinator.v1.Raft/TransferLeader", &[Role::Coordinator]),
+    rule("/conclave.coordinator.v1.Raft/Identify", &[Role::Coordinator]),
 ];
 
 /// Who is at the other end of a connection.
@@ -146,8 +152,11 @@ mod tests {
         };
         assert_eq!(may(Role::Gateway), "Run Watch");
         assert_eq!(may(Role::ExpertNode), "Register Heartbeat Watch");
-        assert_eq!(may(Role::Coordinator), "Append Vote PreVote Snapshot Initialized");
-        assert_eq!(may(Role::Operator), "Watch Status Drain");
+        assert_eq!(may(Role::Coordinator), "Append Vote PreVote Snapshot TransferLeader Identify");
+        assert_eq!(
+            may(Role::Operator),
+            "Watch Status History Explain Change Rebalance AddCoordinator RemoveCoordinator"
+        );
     }
 
     #[test]

@@ -13,4 +13,4 @@ pub use digest::{Digest, DigestParseError, ModelDigest};
 pub use error_code::ErrorCode;
 pub use ids::{BlockId, ExpertIdx, ExpertKey, LayerIdx, LogIndex, NodeId, RequestId, TokenId};
 pub use placement::{PlacementEpoch, PlacementMap};
-pub use units::{Bytes, Millis};
+pub use units::{Bytes, Millis, Timestamp};

@@ -29,6 +29,44 @@ impl fmt::Display for Millis {
     }
 }
 
+/// A moment on a coordinator's wall clock, in milliseconds since 1970 (UTC). For people: clocks of machines differ, so
+/// nothing may be decided by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 with whole seconds, such as `2026-07-01T09:30:00Z`; 0, which stands for unknown, is a dash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return f.pad("-");
+        }
+        let seconds = self.0 / 1000;
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let (year, month, day) = date(seconds / 86_400);
+        f.pad(&format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"))
+    }
+}
+
+/// The date of a day counted from 1970-01-01, as (year, month, day).
+fn date(mut day: u64) -> (u64, u64, u64) {
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    // Four centuries always have equally many days.
+    let mut year = 1970 + day / 146_097 * 400;
+    day %= 146_097;
+    while day >= 365 + u64::from(leap(year)) {
+        day -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let months = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while day >= months[month] {
+        day -= months[month];
+        month += 1;
+    }
+    (year, month as u64 + 1, day + 1)
+}
+
 /// A size in memory or on disk, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -75,6 +113,16 @@ mod tests {
     fn bytes_print_in_the_largest_fitting_unit() {
         assert_eq!(Bytes(1023).to_string(), "1023 B");
         assert_eq!(Bytes(3 << 20).to_string(), "3.0 MiB");
+    }
+
+    #[test]
+    fn timestamps_read_as_dates() {
+        let shown = |seconds: u64| Timestamp(seconds * 1000).to_string();
+        assert_eq!(shown(951_782_400 + 3_661), "2000-02-29T01:01:01Z");
+        assert_eq!(shown(951_868_800), "2000-03-01T00:00:00Z");
+        assert_eq!(shown(1_798_761_599), "2026-12-31T23:59:59Z");
+        assert_eq!(shown(4_107_542_400), "2100-03-01T00:00:00Z");
+        assert_eq!(Timestamp(0).to_string(), "-");
     }
 
     #[test]

@@ -6,14 +6,14 @@
 use crate::coordinator as wire;
 use conclave_control::command::RegisterNode;
 use conclave_control::{
-    ClusterState, HeartbeatAnswer, ModelFacts, Node, NodeReport, NodeState, Settings, Target,
+    ClusterState, HeartbeatAnswer, History, ModelFacts, Node, NodeReport, NodeState, Settings, Target,
 };
 use conclave_types::{Bytes, Digest, ExpertKey, LayerIdx, LogIndex, NodeId, PlacementEpoch, PlacementMap};
 
 /// A message that is no value of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed message: {0}")]
-pub struct Malformed(String);
+pub struct Malformed(pub(super) String);
 
 fn model_message(model: &ModelFacts) -> wire::Model {
     wire::Model {
@@ -133,7 +133,7 @@ fn homes(messages: Vec<wire::ExpertHomes>) -> PlacementMap {
     messages.into_iter().map(entry).collect()
 }
 
-fn node_message((id, node): (&NodeId, &Node)) -> wire::Node {
+pub(super) fn node_message((id, node): (&NodeId, &Node)) -> wire::Node {
     let state = match node.state {
         NodeState::Joining => wire::NodeState::Joining,
         NodeState::Ready => wire::NodeState::Ready,
@@ -152,7 +152,7 @@ fn node_message((id, node): (&NodeId, &Node)) -> wire::Node {
     }
 }
 
-fn node(message: wire::Node) -> Result<(NodeId, Node), Malformed> {
+pub(super) fn node(message: wire::Node) -> Result<(NodeId, Node), Malformed> {
     let state = match message.state() {
         wire::NodeState::Joining => NodeState::Joining,
         wire::NodeState::Ready => NodeState::Ready,
@@ -172,7 +172,7 @@ fn node(message: wire::Node) -> Result<(NodeId, Node), Malformed> {
     Ok((NodeId(message.id), node))
 }
 
-/// The message of a state.
+/// The message of a state, without its history.
 pub fn view(state: &ClusterState) -> wire::ClusterView {
     wire::ClusterView {
         applied: state.applied.0,
@@ -188,6 +188,7 @@ pub fn view(state: &ClusterState) -> wire::ClusterView {
             why: target.why.clone(),
         }),
         next_node: state.next_node.0,
+        pins: homes_message(&state.pins),
     }
 }
 
@@ -206,13 +207,15 @@ pub fn state(message: wire::ClusterView) -> Result<ClusterState, Malformed> {
             map: homes(target.homes),
             why: target.why,
         }),
+        pins: homes(message.pins),
+        history: History::default(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use conclave_control::command::{Command, ProposeTarget, PublishTarget};
+    use conclave_control::command::{Command, PinExpert, ProposeTarget, PublishTarget};
 
     fn registered(name: &str) -> RegisterNode {
         RegisterNode {
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_survives_its_message() {
+    fn a_state_survives_its_message_but_for_its_history() {
         let mut cluster = ClusterState::default();
         let map: PlacementMap =
             [(ExpertKey::new(1, 0), vec![NodeId(1)]), (ExpertKey::new(1, 1), vec![NodeId(1)])]
@@ -246,12 +249,14 @@ mod tests {
             propose(0),
             Command::PublishTarget(PublishTarget { target: LogIndex(2) }),
             propose(1),
+            Command::PinExpert(PinExpert { key: ExpertKey::new(1, 1), node: "a".to_owned() }),
         ];
         assert_eq!(state(view(&cluster)).unwrap(), cluster);
         for (command, index) in commands.into_iter().zip(1..) {
             cluster.apply(LogIndex(index), command);
         }
-        assert!(cluster.target.is_some() && cluster.epoch == PlacementEpoch(1));
+        assert!(cluster.target.is_some() && cluster.epoch == PlacementEpoch(1) && !cluster.pins.is_empty());
+        assert!(!std::mem::take(&mut cluster.history).events.is_empty());
         assert_eq!(state(view(&cluster)).unwrap(), cluster);
     }
 

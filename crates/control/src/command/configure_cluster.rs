@@ -1,7 +1,8 @@
 //! Sets the cluster-wide settings.
 
 use super::Reply;
-use crate::{ClusterState, Settings};
+use crate::history::Stamp;
+use crate::{ClusterState, EventKind, Settings};
 use serde::{Deserialize, Serialize};
 
 /// New settings.
@@ -12,10 +13,13 @@ pub struct ConfigureCluster {
 }
 
 impl ConfigureCluster {
-    pub(crate) fn apply(self, state: &mut ClusterState) -> Reply {
+    pub(crate) fn apply(self, state: &mut ClusterState, stamp: &Stamp) -> Reply {
         if self.settings.replicas == 0 || self.settings.nodes_min == 0 {
             return Reply::rejected("replicas and nodes_min must be at least 1");
         }
+        let Settings { replicas, nodes_min } = self.settings;
+        let text = format!("the settings are {replicas} homes for each expert, at least {nodes_min} nodes");
+        state.history.note(stamp, EventKind::Changed, text);
         state.settings = self.settings;
         Reply::Done
     }

@@ -1,8 +1,9 @@
 //! A node joins, or comes back after a restart.
 
 use super::Reply;
-use crate::{ClusterState, ModelFacts, Node, NodeState};
-use conclave_types::{Bytes, LogIndex, NodeId, PlacementEpoch, PlacementMap};
+use crate::history::Stamp;
+use crate::{ClusterState, EventKind, ModelFacts, Node, NodeState};
+use conclave_types::{Bytes, NodeId, PlacementEpoch, PlacementMap};
 use serde::{Deserialize, Serialize};
 
 /// A node introduces itself. The same name is the same node: it keeps its id and its place.
@@ -23,7 +24,7 @@ pub struct RegisterNode {
 }
 
 impl RegisterNode {
-    pub(crate) fn apply(self, state: &mut ClusterState, index: LogIndex) -> Reply {
+    pub(crate) fn apply(self, state: &mut ClusterState, stamp: &Stamp) -> Reply {
         if self.name.is_empty() || self.address.is_empty() {
             return Reply::rejected("a node needs a name and an address");
         }
@@ -50,6 +51,9 @@ impl RegisterNode {
             state.placement = PlacementMap::new();
             state.epoch = state.epoch.next();
             state.target = None;
+            // They speak of experts of the old model.
+            state.pins = PlacementMap::new();
+            state.history.origins.clear();
         }
         if state.model.as_ref().is_none_or(|model| model.digest != self.model.digest) {
             state.model = Some(self.model);
@@ -64,15 +68,17 @@ impl RegisterNode {
         let node = Node {
             name: self.name,
             address: self.address,
-            incarnation: index,
+            incarnation: stamp.index,
             capacity: self.capacity,
             zone: self.zone,
             numerics: self.numerics,
             state: NodeState::Joining,
             draining,
         };
+        let text = format!("{} at {} registered as node {id}", node.name, node.address);
+        state.history.note(stamp, EventKind::Registered, text);
         state.nodes.insert(id, node);
         debug_assert!(state.epoch > PlacementEpoch(0) || state.placement.is_empty());
-        Reply::Registered { node: id, incarnation: index }
+        Reply::Registered { node: id, incarnation: stamp.index }
     }
 }

@@ -1,7 +1,8 @@
 //! A node became ready, or its lease ran out.
 
 use super::Reply;
-use crate::{ClusterState, NodeState};
+use crate::history::Stamp;
+use crate::{ClusterState, EventKind, NodeState};
 use conclave_types::{LogIndex, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ pub struct SetNodeState {
 }
 
 impl SetNodeState {
-    pub(crate) fn apply(self, state: &mut ClusterState) -> Reply {
+    pub(crate) fn apply(self, state: &mut ClusterState, stamp: &Stamp) -> Reply {
         match state.nodes.get_mut(&self.node) {
             None => Reply::rejected(format!("there is no node {}", self.node)),
             Some(node) if node.incarnation != self.incarnation => {
@@ -25,6 +26,8 @@ impl SetNodeState {
             }
             Some(node) => {
                 node.state = self.state;
+                let text = format!("{} is {}", node.name, self.state.name());
+                state.history.note(stamp, EventKind::Verdict, text);
                 Reply::Done
             }
         }

@@ -1,7 +1,8 @@
 //! Make before break: a placement is proposed, loaded by its nodes, then published.
 
 use super::Reply;
-use crate::{ClusterState, Target};
+use crate::history::Stamp;
+use crate::{ClusterState, EventKind, Target};
 use conclave_types::{LogIndex, PlacementEpoch, PlacementMap};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ pub struct ProposeTarget {
 }
 
 impl ProposeTarget {
-    pub(crate) fn apply(self, state: &mut ClusterState, index: LogIndex) -> Reply {
+    pub(crate) fn apply(self, state: &mut ClusterState, stamp: &Stamp) -> Reply {
         let Some(model) = &state.model else { return Reply::rejected("there is no model to place") };
         if self.base != state.epoch {
             return Reply::rejected(format!(
@@ -39,8 +40,10 @@ impl ProposeTarget {
         if let Some(node) = self.map.nodes().iter().find(|node| !state.nodes.contains_key(node)) {
             return Reply::rejected(format!("there is no node {node}"));
         }
-        state.target = Some(Target { id: index, map: self.map, why: self.why });
-        Reply::Proposed { target: index }
+        let text = format!("target {} is being loaded: {}", stamp.index, self.why);
+        state.history.note(stamp, EventKind::Proposed, text);
+        state.target = Some(Target { id: stamp.index, map: self.map, why: self.why });
+        Reply::Proposed { target: stamp.index }
     }
 }
 
@@ -52,12 +55,15 @@ pub struct PublishTarget {
 }
 
 impl PublishTarget {
-    pub(crate) fn apply(self, state: &mut ClusterState) -> Reply {
+    pub(crate) fn apply(self, state: &mut ClusterState, stamp: &Stamp) -> Reply {
         match state.target.take_if(|target| target.id == self.target) {
             None => Reply::rejected(format!("target {} is not being loaded", self.target)),
-            Some(target) => {
-                state.placement = target.map;
+            Some(Target { id, map, why }) => {
                 state.epoch = state.epoch.next();
+                state.history.published(stamp, state.epoch, &why, &state.placement, &map);
+                let text = format!("epoch {} is in use, from target {id}: {why}", state.epoch);
+                state.history.note(stamp, EventKind::Published, text);
+                state.placement = map;
                 Reply::Published { epoch: state.epoch }
             }
         }
@@ -74,10 +80,14 @@ pub struct CancelTarget {
 }
 
 impl CancelTarget {
-    pub(crate) fn apply(self, state: &mut ClusterState) -> Reply {
+    pub(crate) fn apply(self, state: &mut ClusterState, stamp: &Stamp) -> Reply {
         match state.target.take_if(|target| target.id == self.target) {
             None => Reply::rejected(format!("target {} is not being loaded", self.target)),
-            Some(_) => Reply::Done,
+            Some(target) => {
+                let text = format!("target {} was given up: {}", target.id, self.why);
+                state.history.note(stamp, EventKind::Cancelled, text);
+                Reply::Done
+            }
         }
     }
 }

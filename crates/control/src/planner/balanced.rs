@@ -1,7 +1,7 @@
 //! Spreads every layer evenly over the nodes, in proportion to their memory, and moves as little as it can.
 //!
-//! Layer by layer, because the slowest node of a layer decides how long that layer takes: first every expert keeps
-//! the homes it has, but nodes above their share of the layer give some up; then each missing home goes to the node
+//! Layer by layer, because the slowest node of a layer decides how long that layer takes: first every expert gets the homes
+//! it is pinned to and keeps those it has, but nodes above their share of the layer give some up; then each missing home goes to the node
 //! that is emptiest for its size, in a failure domain that the expert is not in yet if there is one.
 
 use super::{PlanError, PlanInput, PlanNode};
@@ -27,6 +27,8 @@ pub(super) fn place(input: &PlanInput) -> Result<PlacementMap, PlanError> {
     let mut layers: BTreeMap<LayerIdx, Vec<ExpertKey>> = BTreeMap::new();
     input.keys.iter().for_each(|key| layers.entry(key.layer).or_default().push(*key));
     let mut totals = Totals { layer: Vec::new(), all: vec![0; input.nodes.len()] };
+    // Room for what is pinned, in whichever layer, is never given to anything else.
+    input.keys.iter().flat_map(|key| input.pinned(*key)).for_each(|at| totals.all[at] += 1);
     let mut map = PlacementMap::new();
     for keys in layers.values() {
         totals.layer = vec![0; input.nodes.len()];
@@ -35,9 +37,11 @@ pub(super) fn place(input: &PlanInput) -> Result<PlacementMap, PlanError> {
             |at: usize| (slots * u128::from(weights[at])).div_ceil(weight_sum).min(keys.len() as u128) as u64;
         let mut chosen: Vec<Vec<usize>> =
             keys.iter().map(|key| kept(input, *key, homes, &mut totals, fits)).collect();
-        for at in 0..input.nodes.len() {
-            while totals.layer[at] > share(at) {
-                give_up(at, &mut chosen, &mut totals);
+        let mut pinned = vec![0_u64; input.nodes.len()];
+        keys.iter().flat_map(|key| input.pinned(*key)).for_each(|at| pinned[at] += 1);
+        for (at, pinned) in pinned.iter().enumerate() {
+            while totals.layer[at] > share(at).max(*pinned) {
+                give_up(input, at, keys, &mut chosen, &mut totals);
             }
         }
         // A node that has joined gets at least its whole share, even if nobody else is above theirs.
@@ -49,9 +53,9 @@ pub(super) fn place(input: &PlanInput) -> Result<PlacementMap, PlanError> {
         };
         let missing = |totals: &Totals| slots as u64 - totals.layer.iter().sum::<u64>();
         while lacks(&totals) > missing(&totals) {
-            let above = (0..input.nodes.len()).filter(|at| totals.layer[*at] > whole(*at));
+            let above = (0..input.nodes.len()).filter(|at| totals.layer[*at] > whole(*at).max(pinned[*at]));
             let Some(at) = above.max_by_key(|at| totals.layer[*at] - whole(*at)) else { break };
-            give_up(at, &mut chosen, &mut totals);
+            give_up(input, at, keys, &mut chosen, &mut totals);
         }
         for (key, chosen) in keys.iter().zip(&mut chosen) {
             while chosen.len() < homes {
@@ -90,7 +94,7 @@ pub(super) fn place(input: &PlanInput) -> Result<PlacementMap, PlanError> {
     Ok(map)
 }
 
-/// The homes that `key` has and may keep, as indices into the nodes; adds them to `totals`.
+/// The homes that `key` is pinned to, then those it has and may keep, as indices into the nodes; adds them to `totals`.
 fn kept(
     input: &PlanInput,
     key: ExpertKey,
@@ -98,10 +102,11 @@ fn kept(
     totals: &mut Totals,
     fits: impl Fn(usize, &Totals) -> bool,
 ) -> Vec<usize> {
-    let mut kept = Vec::with_capacity(homes);
+    let mut kept: Vec<usize> = input.pinned(key).take(homes).collect();
+    kept.iter().for_each(|at| totals.layer[*at] += 1);
     for (at, node) in input.nodes.iter().enumerate() {
         let has = input.current.homes(key).contains(&node.id);
-        if has && kept.len() < homes && fits(at, totals) {
+        if has && kept.len() < homes && !kept.contains(&at) && fits(at, totals) {
             kept.push(at);
             totals.layer[at] += 1;
             totals.all[at] += 1;
@@ -110,10 +115,13 @@ fn kept(
     kept
 }
 
-/// Takes one expert from node `at`: one that keeps the most homes, so that none has to find several new ones.
-fn give_up(at: usize, chosen: &mut [Vec<usize>], totals: &mut Totals) {
-    let holders = chosen.iter_mut().filter(|kept| kept.contains(&at));
-    let most = holders.rev().max_by_key(|kept| kept.len()).expect("what is counted is held");
+/// Takes one expert from node `at`, where more is held than is pinned: one that keeps the most homes, so that none has to
+/// find several new ones.
+fn give_up(input: &PlanInput, at: usize, keys: &[ExpertKey], chosen: &mut [Vec<usize>], totals: &mut Totals) {
+    let loose = |key: &ExpertKey| !input.pinned(*key).any(|pin| pin == at);
+    let holders = keys.iter().zip(chosen).filter(|(key, kept)| kept.contains(&at) && loose(key));
+    let most = holders.map(|(_, kept)| kept).rev().max_by_key(|kept| kept.len());
+    let most = most.expect("what is counted is held, and not all of it is pinned");
     most.retain(|home| *home != at);
     totals.layer[at] -= 1;
     totals.all[at] -= 1;

@@ -17,6 +17,8 @@ pub enum Violation {
     OverCapacity(NodeId),
     /// All homes of an expert share a failure domain, though another was free.
     OneZone(ExpertKey),
+    /// An expert lacks a home that it is pinned to and could have.
+    Unpinned(ExpertKey, NodeId),
     /// The map places an expert that the model does not have.
     UnknownExpert(ExpertKey),
 }
@@ -44,13 +46,21 @@ pub fn check(input: &PlanInput, plan: &Plan) -> Vec<Violation> {
                 Some(_) => {}
             }
         }
+        for pin in input.pins.homes(*key) {
+            let could =
+                nodes.get(pin).is_some_and(|node| node.accepts || input.current.homes(*key).contains(pin));
+            if could && !homes.contains(pin) {
+                found.push(Violation::Unpinned(*key, *pin));
+            }
+        }
         let zone = |id: &NodeId| nodes.get(id).map(|node| node.zone.as_str()).unwrap_or_default();
         let first = homes.first().map(zone).unwrap_or_default();
         let unlimited = input.nodes.iter().all(|node| node.capacity.is_none() && node.accepts);
         let another = input.nodes.iter().any(|node| node.zone != first);
         // Homes that were there before may stay together: moving them is the operator's choice.
         let fresh = input.current.homes(*key).is_empty();
-        if homes.len() > 1
+        let pinned = input.pins.homes(*key).len();
+        if homes.len() > pinned.max(1)
             && fresh
             && unlimited
             && another

@@ -34,9 +34,19 @@ pub struct PlanInput {
     pub nodes: Vec<PlanNode>,
     /// The placement in use.
     pub current: PlacementMap,
+    /// Homes that operators insist on; those on nodes that may not hold or get the expert rest.
+    pub pins: PlacementMap,
 }
 
 impl PlanInput {
+    /// The pins of `key` that can be honoured, as indices into the nodes.
+    fn pinned(&self, key: ExpertKey) -> impl Iterator<Item = usize> {
+        let pins = self.pins.homes(key);
+        let may = move |node: &PlanNode| node.accepts || self.current.homes(key).contains(&node.id);
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(move |(_, node)| pins.contains(&node.id) && may(node)).map(|(at, _)| at)
+    }
+
     /// Homes that each expert can have.
     fn homes(&self) -> usize {
         (self.replicas as usize).min(self.nodes.len())

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 /// Ordered by importance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Score {
-    /// Homes that are missing, too many, or at nodes that may hold nothing, and experts above a node's memory.
+    /// Homes that are missing, too many, at nodes that may hold nothing or not where they are pinned, and experts above a
+    /// node's memory.
     wrong: u64,
     /// Pairs of homes of one expert that share a failure domain.
     shared_zones: u64,
@@ -29,6 +30,7 @@ pub(super) fn score(input: &PlanInput, map: &PlacementMap) -> Score {
         let homes: Vec<usize> = map.homes(*key).iter().filter_map(|home| at.get(home).copied()).collect();
         score.wrong += (map.homes(*key).len() - homes.len()) as u64;
         score.wrong += homes.len().abs_diff(input.homes()) as u64;
+        score.wrong += input.pinned(*key).filter(|pin| !homes.contains(pin)).count() as u64;
         let counts = layers.entry(key.layer).or_insert_with(|| vec![0; input.nodes.len()]);
         for (nth, home) in homes.iter().enumerate() {
             counts[*home] += 1;
