@@ -1,14 +1,16 @@
-//! The cluster's truth and the rules that change it: state, commands, planner, liveness, decisions.
+//! The cluster's truth and the rules that change it: state, commands, planner, liveness, load, decisions.
 //!
 //! Keeps true: equal commands in equal order give equal states on every machine; a bad command is answered, never
 //! half applied. Knows no clock, no socket and no Raft: time is an argument, effects are return values.
 
 pub mod command;
+mod load;
 mod observe;
 pub mod planner;
 mod state;
 
 pub use command::{Command, Reply};
+pub use load::{ExpertLoads, LOAD_HALF_LIFE, LoadWindow, faded};
 pub use observe::{Decision, HeartbeatAnswer, Liveness, NodeReport, Observations};
-pub use planner::{Plan, PlanError, PlanInput, PlanNode, check, plan};
+pub use planner::{Aim, Balance, Plan, PlanError, PlanInput, PlanNode, check, plan, predict};
 pub use state::{ClusterState, ModelFacts, Node, NodeState, RestoreError, Settings, Target};

@@ -4,7 +4,7 @@
 //! decisions.
 
 use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNodeState};
-use crate::planner::{self, PlanInput, PlanNode};
+use crate::planner::{self, Aim, PlanInput, PlanNode};
 use crate::{ClusterState, Node, NodeState};
 use conclave_types::{Bytes, LogIndex, Millis, NodeId, PlacementEpoch};
 use std::collections::BTreeMap;
@@ -214,6 +214,9 @@ impl Observations {
             replicas: state.settings.replicas,
             nodes: self.candidates(now, state),
             current: state.placement.clone(),
+            extra_percent: 0,
+            moves_max: u32::MAX,
+            aim: Aim::Even,
         };
         match planner::plan(&input) {
             Ok(plan) if plan.map == state.placement => {}
@@ -249,6 +252,7 @@ impl Observations {
                 id: *id,
                 capacity: node.capacity,
                 zone: node.zone.clone(),
+                numerics: node.numerics.clone(),
                 accepts: !down,
             })
         };
