@@ -8,7 +8,8 @@ use conclave_proto::convert::coordinator as convert;
 use conclave_proto::coordinator::coordinator_server::Coordinator;
 use conclave_proto::coordinator::{
     ClusterView, CoordinatorStatus, DrainReply, DrainRequest, HeartbeatReply, HeartbeatRequest, NodeStatus,
-    RegisterReply, RegisterRequest, StatusReply, StatusRequest, WatchRequest,
+    RegisterReply, RegisterRequest, ReportLoadReply, ReportLoadRequest, StatusReply, StatusRequest,
+    WatchRequest,
 };
 use futures::Stream;
 use std::pin::Pin;
@@ -119,5 +120,19 @@ impl Coordinator for Api {
             _ => String::new(),
         };
         Ok(Response::new(DrainReply { rejected }))
+    }
+
+    async fn report_load(
+        &self,
+        request: Request<ReportLoadRequest>,
+    ) -> Result<Response<ReportLoadReply>, Status> {
+        let (gateway, model, loads) = convert::load_report(request.into_inner())
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let taken =
+            self.controller.report_load(gateway, model, loads).ok_or_else(|| self.not_leader(None))?;
+        if !taken {
+            return Err(Status::invalid_argument("the report is of another model than the cluster serves"));
+        }
+        Ok(Response::new(ReportLoadReply {}))
     }
 }

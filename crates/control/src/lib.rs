@@ -7,10 +7,12 @@ pub mod command;
 mod load;
 mod observe;
 pub mod planner;
+pub mod rebalance;
 mod state;
 
 pub use command::{Command, Reply};
 pub use load::{ExpertLoads, LOAD_HALF_LIFE, LoadWindow, faded};
 pub use observe::{Decision, HeartbeatAnswer, Liveness, NodeReport, Observations};
 pub use planner::{Aim, Balance, Plan, PlanError, PlanInput, PlanNode, check, plan, predict};
+pub use rebalance::{Rebalance, Rest};
 pub use state::{ClusterState, ModelFacts, Node, NodeState, RestoreError, Settings, Target};

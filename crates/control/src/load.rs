@@ -48,7 +48,7 @@ impl ExpertLoads {
 
     /// Rows of all experts together.
     pub fn total(&self) -> u64 {
-        self.layers.values().flatten().sum()
+        self.layers.values().flatten().fold(0, |sum: u64, rows| sum.saturating_add(*rows))
     }
 }
 

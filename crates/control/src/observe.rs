@@ -4,9 +4,10 @@
 //! decisions.
 
 use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNodeState};
-use crate::planner::{self, Aim, PlanInput, PlanNode};
-use crate::{ClusterState, Node, NodeState};
-use conclave_types::{Bytes, LogIndex, Millis, NodeId, PlacementEpoch};
+use crate::planner::{self, PlanNode};
+use crate::rebalance::{plan_input, plan_nodes, structural_aim};
+use crate::{ClusterState, ExpertLoads, LoadWindow, Node, NodeState, Rebalance};
+use conclave_types::{Bytes, LogIndex, Millis, ModelDigest, NodeId, PlacementEpoch};
 use std::collections::BTreeMap;
 
 /// Who has been heard of within the lease.
@@ -81,6 +82,10 @@ pub struct Observations {
     reports: BTreeMap<NodeId, NodeReport>,
     /// How long a node may be away before its experts get new homes.
     replace_after: Millis,
+    load: LoadWindow,
+    rebalance: Rebalance,
+    /// The state and the nodes for which nothing was left to plan: planning again would find nothing either.
+    settled: Option<(LogIndex, Vec<PlanNode>)>,
 }
 
 /// What shall happen next.
@@ -99,6 +104,9 @@ impl Observations {
             liveness: Liveness::new(now, lease, state.nodes.keys().copied()),
             reports: BTreeMap::new(),
             replace_after,
+            load: LoadWindow::default(),
+            rebalance: Rebalance::new(now),
+            settled: None,
         }
     }
 
@@ -121,6 +129,27 @@ impl Observations {
         }
     }
 
+    /// Takes a gateway's load report; whether it is of the model that is served.
+    pub fn report_load(
+        &mut self,
+        now: Millis,
+        state: &ClusterState,
+        gateway: u64,
+        model: ModelDigest,
+        loads: ExpertLoads,
+    ) -> bool {
+        let served = state.model.as_ref().is_some_and(|served| served.digest == model);
+        if served {
+            self.load.report(now, gateway, loads);
+        }
+        served
+    }
+
+    /// The recorded load of all gateways at `now`.
+    pub fn load(&self, now: Millis) -> ExpertLoads {
+        self.load.loads(now)
+    }
+
     /// A registration counts as a sign of life.
     pub fn registered(&mut self, now: Millis, node: NodeId) {
         self.liveness.observe(now, node);
@@ -138,7 +167,7 @@ impl Observations {
     }
 
     /// What the log should get now. With nothing to do it is empty, and stays empty until something changes.
-    pub fn decide(&self, now: Millis, state: &ClusterState) -> Decision {
+    pub fn decide(&mut self, now: Millis, state: &ClusterState) -> Decision {
         let mut decision = Decision { commands: self.verdicts(now, state), waiting: String::new() };
         // Placement is decided on a state that knows the verdicts.
         if decision.commands.is_empty() {
@@ -168,7 +197,7 @@ impl Observations {
         state.nodes.iter().filter_map(verdict).collect()
     }
 
-    fn place(&self, now: Millis, state: &ClusterState, decision: &mut Decision) {
+    fn place(&mut self, now: Millis, state: &ClusterState, decision: &mut Decision) {
         if let Some(target) = &state.target {
             let homes = target.map.nodes();
             let gone = homes.iter().find(|id| {
@@ -208,18 +237,14 @@ impl Observations {
             );
             return;
         }
-        let input = PlanInput {
-            keys: model.keys().collect(),
-            expert_bytes: model.expert_bytes,
-            replicas: state.settings.replicas,
-            nodes: self.candidates(now, state),
-            current: state.placement.clone(),
-            extra_percent: 0,
-            moves_max: u32::MAX,
-            aim: Aim::Even,
-        };
+        let nodes = self.candidates(now, state);
+        if self.settled.as_ref().is_some_and(|(at, of)| *at == state.applied && *of == nodes) {
+            self.level(now, state, decision);
+            return;
+        }
+        let input = plan_input(state, model, nodes, structural_aim(state));
         match planner::plan(&input) {
-            Ok(plan) if plan.map == state.placement => {}
+            Ok(plan) if plan.map == state.placement => self.settled = Some((state.applied, input.nodes)),
             Ok(plan) => {
                 let violations = planner::check(&input, &plan);
                 if !violations.is_empty() {
@@ -233,6 +258,7 @@ impl Observations {
                 decision.commands.push(Command::ProposeTarget(ProposeTarget {
                     base: state.epoch,
                     map: plan.map,
+                    by_load: state.by_load,
                     why,
                 }));
             }
@@ -240,23 +266,23 @@ impl Observations {
         }
     }
 
+    /// Moves experts for the recorded load, if that is worth it.
+    fn level(&mut self, now: Millis, state: &ClusterState, decision: &mut Decision) {
+        let loads = self.load.loads(now);
+        if let Ok(target) = self.rebalance.decide(now, state, &loads) {
+            decision.commands.push(Command::ProposeTarget(target));
+        }
+    }
+
     /// Nodes that may hold experts. One that is away keeps its place for a while: most come back, and moving
     /// everything twice would cost more than waiting, since other homes answer meanwhile.
     fn candidates(&self, now: Millis, state: &ClusterState) -> Vec<PlanNode> {
-        let candidate = |(id, node): (&NodeId, &Node)| {
-            let down = node.state == NodeState::Down;
-            let silence = self.liveness.silence(now, *id);
+        plan_nodes(state, |id| {
+            let silence = self.liveness.silence(now, id);
             let awaited = silence.is_some_and(|silence| silence <= self.replace_after);
-            let holds = !state.placement.held_by(*id).is_empty();
-            (!node.draining && (!down || (awaited && holds))).then(|| PlanNode {
-                id: *id,
-                capacity: node.capacity,
-                zone: node.zone.clone(),
-                numerics: node.numerics.clone(),
-                accepts: !down,
-            })
-        };
-        state.nodes.iter().filter_map(candidate).collect()
+            let holds = || state.placement.iter().any(|(_, homes)| homes.contains(&id));
+            state.nodes[&id].state != NodeState::Down || (awaited && holds())
+        })
     }
 }
 

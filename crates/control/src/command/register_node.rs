@@ -48,6 +48,7 @@ impl RegisterNode {
                 ));
             }
             state.placement = PlacementMap::new();
+            state.by_load = false;
             state.epoch = state.epoch.next();
             state.target = None;
         }

@@ -13,6 +13,9 @@ pub struct ProposeTarget {
     pub base: PlacementEpoch,
     /// Who shall hold what.
     pub map: PlacementMap,
+    /// Whether it was planned for a recorded load.
+    #[serde(default)]
+    pub by_load: bool,
     /// Why, for people.
     pub why: String,
 }
@@ -39,7 +42,7 @@ impl ProposeTarget {
         if let Some(node) = self.map.nodes().iter().find(|node| !state.nodes.contains_key(node)) {
             return Reply::rejected(format!("there is no node {node}"));
         }
-        state.target = Some(Target { id: index, map: self.map, why: self.why });
+        state.target = Some(Target { id: index, map: self.map, by_load: self.by_load, why: self.why });
         Reply::Proposed { target: index }
     }
 }
@@ -57,6 +60,7 @@ impl PublishTarget {
             None => Reply::rejected(format!("target {} is not being loaded", self.target)),
             Some(target) => {
                 state.placement = target.map;
+                state.by_load = target.by_load;
                 state.epoch = state.epoch.next();
                 Reply::Published { epoch: state.epoch }
             }
