@@ -9,6 +9,7 @@ mod observe;
 pub mod planner;
 pub mod rebalance;
 mod state;
+mod what_if;
 
 pub use command::{Command, Reply};
 pub use load::{ExpertLoads, LOAD_HALF_LIFE, LoadWindow, faded};
@@ -16,3 +17,4 @@ pub use observe::{Decision, HeartbeatAnswer, Liveness, NodeReport, Observations}
 pub use planner::{Aim, Balance, Plan, PlanError, PlanInput, PlanNode, check, plan, predict};
 pub use rebalance::{Rebalance, Rest};
 pub use state::{ClusterState, ModelFacts, Node, NodeState, RestoreError, Settings, Target};
+pub use what_if::{WhatIf, what_if};

@@ -4,9 +4,9 @@ use conclave_control::command::{Command, ProposeTarget, PublishTarget, RegisterN
 use conclave_control::rebalance::{COOL_DOWN, JUDGE_EVERY};
 use conclave_control::{
     Aim, ClusterState, ExpertLoads, ModelFacts, NodeReport, NodeState, Observations, PlanInput, PlanNode,
-    Rebalance, plan,
+    Rebalance, plan, what_if,
 };
-use conclave_types::{Bytes, Digest, LayerIdx, LogIndex, Millis, NodeId, PlacementMap};
+use conclave_types::{Bytes, Digest, ExpertKey, LayerIdx, LogIndex, Millis, NodeId, PlacementMap};
 use expect_test::{Expect, expect};
 use std::fmt::Write;
 
@@ -241,4 +241,24 @@ fn a_leader_moves_for_the_load_and_later_loses_no_copy_to_even_numbers() {
     assert!(state.by_load);
     assert!(!seen.report_load(Millis(0), &state, 1, Digest([2; 32]), skewed()), "another model's load");
     expect!["balance: predicted imbalance 0.47 -> 0.07; loads 400 B"].assert_eq(&why.join("\n"));
+}
+
+#[test]
+fn what_if_names_what_would_be_lost_and_what_would_be_done() {
+    let sim = Sim::new(4);
+    let homes = sim.state.placement.homes(ExpertKey::new(0, 0)).to_vec();
+    let one = what_if(&sim.state, &skewed(), &homes[..1]).unwrap();
+    assert_eq!((one.experts, one.lost.len(), one.single.len(), one.short), (16, 0, 8, 8));
+    let (plan, balance) = one.proposal.as_ref().unwrap();
+    assert!(plan.moved >= Bytes(8 * 100), "each expert of the dead node gets a new home");
+    assert!(plan.map.iter().all(|(_, homes)| homes.len() == 2));
+    assert!(!plan.map.nodes().contains(&homes[0]));
+    assert!(one.after.imbalance() >= one.before.imbalance() && balance.layers.len() == 2);
+
+    let both = what_if(&sim.state, &skewed(), &homes).unwrap();
+    assert!(both.lost.contains(&ExpertKey::new(0, 0)));
+    let all: Vec<NodeId> = sim.state.nodes.keys().copied().collect();
+    let none = what_if(&sim.state, &skewed(), &all).unwrap();
+    assert_eq!((none.lost.len(), none.proposal.is_err()), (16, true));
+    assert_eq!(what_if(&ClusterState::default(), &skewed(), &[]), None);
 }
