@@ -132,6 +132,9 @@ impl Controller {
                     }
                     *waiting = decision.waiting;
                 }
+                if let Some(rest) = decision.rest {
+                    tracing::debug!(%rest, "the load moves nothing");
+                }
                 decision.commands
             };
             for command in self.lead(decide).unwrap_or_default() {

@@ -6,7 +6,7 @@
 use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNodeState};
 use crate::planner::{self, PlanNode};
 use crate::rebalance::{plan_input, plan_nodes, structural_aim};
-use crate::{ClusterState, ExpertLoads, LoadWindow, Node, NodeState, Rebalance};
+use crate::{ClusterState, ExpertLoads, LoadWindow, Node, NodeState, Rebalance, Rest};
 use conclave_types::{Bytes, LogIndex, Millis, ModelDigest, NodeId, PlacementEpoch};
 use std::collections::BTreeMap;
 
@@ -89,12 +89,14 @@ pub struct Observations {
 }
 
 /// What shall happen next.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// Commands for the log, in order.
     pub commands: Vec<Command>,
     /// What is waited for, for people; empty: nothing.
     pub waiting: String,
+    /// Why the load moves nothing, if it was looked at just now.
+    pub rest: Option<Rest>,
 }
 
 impl Observations {
@@ -168,7 +170,7 @@ impl Observations {
 
     /// What the log should get now. With nothing to do it is empty, and stays empty until something changes.
     pub fn decide(&mut self, now: Millis, state: &ClusterState) -> Decision {
-        let mut decision = Decision { commands: self.verdicts(now, state), waiting: String::new() };
+        let mut decision = Decision { commands: self.verdicts(now, state), ..Decision::default() };
         // Placement is decided on a state that knows the verdicts.
         if decision.commands.is_empty() {
             self.place(now, state, &mut decision);
@@ -269,8 +271,11 @@ impl Observations {
     /// Moves experts for the recorded load, if that is worth it.
     fn level(&mut self, now: Millis, state: &ClusterState, decision: &mut Decision) {
         let loads = self.load.loads(now);
-        if let Ok(target) = self.rebalance.decide(now, state, &loads) {
-            decision.commands.push(Command::ProposeTarget(target));
+        match self.rebalance.decide(now, state, &loads) {
+            Ok(target) => decision.commands.push(Command::ProposeTarget(target)),
+            // What is only a matter of time is not worth saying at every tick.
+            Err(Rest::Judged(_) | Rest::CoolDown(_) | Rest::NotReady(_)) => {}
+            Err(rest) => decision.rest = Some(rest),
         }
     }
 

@@ -168,18 +168,12 @@ impl Layer {
         let before = facts.spread_of(&draft.homes[key]);
         let mut homes = draft.homes[key].clone();
         homes.retain(|home| *home != from as At);
-        let classes = |homes: &[At]| {
-            let mut classes: Vec<usize> = homes.iter().map(|home| facts.classes[*home as usize]).collect();
-            classes.sort_unstable();
-            classes.dedup();
-            classes.len()
-        };
         // What is mixed since before may stay so; what had to be mixed now is only moved to mend that.
-        let mixed = classes(&facts.current[key]).max(1);
+        let mixed = facts.classes_of(&facts.current[key]).max(1);
         homes.push(to as At);
         // Homes at nodes that have not said how much memory they give are no place for extra copies.
         let stated = facts.rooms[to] != u64::MAX || homes.len() <= facts.replicas;
-        facts.spread_of(&homes) >= before.min(facts.spread) && classes(&homes) <= mixed && stated
+        facts.spread_of(&homes) >= before.min(facts.spread) && facts.classes_of(&homes) <= mixed && stated
     }
 
     /// The home at `hot` goes to `to`.

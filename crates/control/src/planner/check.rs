@@ -79,8 +79,8 @@ pub fn check(input: &PlanInput, plan: &Plan) -> Vec<Violation> {
             Aim::Even => 0,
             _ => per_layer(layer) * replicas * input.extra_percent as usize / 100,
         };
-        // Where the limit was lowered, copies may stay until the load is looked at next.
-        if now > allowed.max(if input.aim == Aim::Cover { once } else { 0 }) {
+        // Copies that are there may stay until the load is looked at next.
+        if now > allowed.max(if matches!(input.aim, Aim::Load(_)) { 0 } else { once }) {
             found.push(Violation::TooManyExtras(layer));
         }
     }

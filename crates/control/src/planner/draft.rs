@@ -175,18 +175,20 @@ impl<'a, 'b> Draft<'a, 'b> {
         let facts = self.facts;
         let layer_end = key - nth + fill.pieces.len();
         let capable = if facts.classes_len > 1 { self.capable_classes(key) } else { Vec::new() };
+        // What was mixed before may stay so.
+        let mixed = facts.classes_of(&facts.current[key]) > 1;
         let rank = |at: usize| {
             let homes = &self.homes[key];
+            let had = facts.current[key].contains(&(at as At));
             let twin = self.twin(key, at);
             let stranger = match homes.first() {
-                _ if facts.classes_len == 1 => false,
+                _ if facts.classes_len == 1 || (mixed && had) => false,
                 None => !capable[facts.classes[at]],
                 Some(_) => homes.iter().any(|home| facts.classes[*home as usize] != facts.classes[at]),
             };
-            let back = twin && !facts.current[key].contains(&(at as At));
             let flags = u8::from(twin) * 8
-                + u8::from(back) * 4
-                + u8::from(stranger) * 2
+                + u8::from(stranger) * 4
+                + u8::from(twin && !had) * 2
                 + u8::from(self.ahead(at, layer_end));
             (
                 flags,

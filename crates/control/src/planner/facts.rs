@@ -103,6 +103,15 @@ impl<'a> Facts<'a> {
         (0..homes.len()).filter(|nth| first(*nth)).count()
     }
 
+    /// Different numerics classes among `homes`.
+    pub(super) fn classes_of(&self, homes: &[At]) -> usize {
+        let first = |nth: usize| {
+            let class = self.classes[homes[nth] as usize];
+            homes[..nth].iter().all(|other| self.classes[*other as usize] != class)
+        };
+        (0..homes.len()).filter(|nth| first(*nth)).count()
+    }
+
     /// The map of homes by position.
     pub(super) fn map(&self, homes: &[Vec<At>]) -> PlacementMap {
         let id = |at: &At| self.input.nodes[*at as usize].id;
