@@ -120,7 +120,12 @@ impl Whole {
         };
         let kv = kv.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv), &folder)?;
-        let dispatcher = Arc::new(Dispatcher::new(digest, way.rows.resolve(folder.dtype), homes));
+        let dispatcher = Arc::new(Dispatcher::new(
+            digest,
+            folder.spec.expert_keys(),
+            way.rows.resolve(folder.dtype),
+            homes,
+        ));
         let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, driver)?;
         let forward = forward.with_overlap(way.overlap);
         Ok(Self { forward, folder, digest, pool, asked, expert_bytes, kv, rows: way.rows })

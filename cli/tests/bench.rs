@@ -137,7 +137,7 @@ fn eval_scores_the_held_out_text_and_compares_dtypes() {
 #[test]
 fn eval_refuses_what_it_cannot_score() {
     assert!(refusal(&["eval", "--text", "no/such.txt"]).contains("no/such.txt"));
-    assert!(refusal(&["eval", "--window", "4096"]).contains("the model's context is 512"));
+    assert!(refusal(&["eval", "--window", "4096"]).contains("the model's context is 1024"));
     assert!(refusal(&["eval", "--window", "1"]).contains("window is 1"));
 }
 

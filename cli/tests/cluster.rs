@@ -366,7 +366,9 @@ fn weights_that_are_not_the_manifests_are_refused_by_name() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tiny-tales");
     for entry in std::fs::read_dir(&source).unwrap() {
         let entry = entry.unwrap();
-        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
     }
     let path = folder.path().to_str().unwrap();
     let manifest = folder.path().join("manifest.json");

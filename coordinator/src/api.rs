@@ -11,7 +11,7 @@ use conclave_proto::coordinator::{
     AddCoordinatorReply, AddCoordinatorRequest, ChangeReply, ChangeRequest, ClusterView, CoordinatorStatus,
     ExplainReply, ExplainRequest, HeartbeatReply, HeartbeatRequest, HistoryReply, HistoryRequest, LogStatus,
     NodeStatus, RebalanceReply, RebalanceRequest, RegisterReply, RegisterRequest, RemoveCoordinatorRequest,
-    StatusReply, StatusRequest, WatchRequest,
+    ReportLoadReply, ReportLoadRequest, StatusReply, StatusRequest, WatchRequest,
 };
 use conclave_transport::{Caller, Credentials};
 use futures::Stream;
@@ -196,5 +196,19 @@ impl Coordinator for Api {
     ) -> Result<Response<ChangeReply>, Status> {
         self.confirm().await?;
         operator::remove_coordinator(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn report_load(
+        &self,
+        request: Request<ReportLoadRequest>,
+    ) -> Result<Response<ReportLoadReply>, Status> {
+        let (gateway, model, loads) = convert::load_report(request.into_inner())
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let taken =
+            self.controller.report_load(gateway, model, loads).ok_or_else(|| self.not_leader(None))?;
+        if !taken {
+            return Err(Status::invalid_argument("the report is of another model than the cluster serves"));
+        }
+        Ok(Response::new(ReportLoadReply {}))
     }
 }

@@ -4,8 +4,10 @@ use crate::clock;
 use crate::monitor;
 use crate::raft::{Consensus, WriteError};
 use conclave_control::command::{Change, Command, ConfigureCluster, Reply};
-use conclave_control::{Explanation, HeartbeatAnswer, NodeReport, Observations, Planned, Settings};
-use conclave_types::{ExpertKey, LogIndex, Millis, NodeId};
+use conclave_control::{
+    ExpertLoads, Explanation, HeartbeatAnswer, NodeReport, Observations, Planned, Settings,
+};
+use conclave_types::{ExpertKey, LogIndex, Millis, ModelDigest, NodeId};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -119,6 +121,12 @@ impl Controller {
         self.lead(|seen, _| seen.objection(self.now(), &state, command)).flatten()
     }
 
+    /// Takes a gateway's load report; whether it is of the model that is served. `None`: this coordinator does not lead.
+    pub(crate) fn report_load(&self, gateway: u64, model: ModelDigest, loads: ExpertLoads) -> Option<bool> {
+        let state = self.consensus.state().borrow().clone();
+        self.lead(|seen, _| seen.report_load(self.now(), &state, gateway, model, loads))
+    }
+
     /// Notes that a node has registered.
     pub(crate) fn registered(&self, node: NodeId) {
         self.lead(|seen, _| seen.registered(self.now(), node));
@@ -161,6 +169,9 @@ impl Controller {
                     }
                     *waiting = decision.waiting;
                 }
+                if let Some(rest) = decision.rest {
+                    tracing::debug!(%rest, "the load moves nothing");
+                }
                 decision.commands
             };
             for command in self.lead(decide).unwrap_or_default() {
@@ -197,7 +208,10 @@ fn outcome(command: &Command) -> Option<&'static str> {
 fn describe(command: &Command) -> String {
     match command {
         Command::ConfigureCluster(c) => {
-            format!("replicas {}, at least {} nodes", c.settings.replicas, c.settings.nodes_min)
+            let Settings { replicas, nodes_min, extra_percent, moves_max } = c.settings;
+            format!(
+                "replicas {replicas}, at least {nodes_min} nodes, extra copies {extra_percent} %, moves {moves_max}"
+            )
         }
         Command::RegisterNode(c) => format!("register {}", c.name),
         Command::SetNodeState(c) => format!("node {} is {}", c.node, c.state.name()),

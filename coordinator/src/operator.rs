@@ -74,7 +74,7 @@ pub(crate) async fn rebalance(api: &Api, request: RebalanceRequest) -> Result<Re
     if request.dry_run || why.is_empty() {
         return Ok(reply);
     }
-    let propose = ProposeTarget { base: state.epoch, map: plan.map, why };
+    let propose = ProposeTarget { base: state.epoch, map: plan.map, by_load: state.by_load, why };
     match api.write(author(&request.by), Command::ProposeTarget(propose)).await? {
         Reply::Proposed { target } => reply.target = target.0,
         Reply::Rejected { why } => reply.rejected = why,

@@ -54,6 +54,14 @@ pub struct CoordinatorOptions {
     /// Range: 1..=10000.
     #[arg(long, env = "CONCLAVE_NODES_MIN", default_value_t = 1)]
     pub nodes_min: u32,
+    /// Further homes that hot experts may get where the recorded load asks for them, only at nodes with --memory-max;
+    /// used when the group is founded. Unit: percent of all homes. Range: 0..=400.
+    #[arg(long, env = "CONCLAVE_EXTRA_PERCENT", default_value_t = 25)]
+    pub extra_percent: u32,
+    /// Most experts that are moved at once to level load or numbers; used when the group is founded.
+    /// Range: 1..=1000000.
+    #[arg(long, env = "CONCLAVE_MOVES_MAX", default_value_t = 256)]
+    pub moves_max: u32,
     /// Silence after which a node counts as down. Unit: milliseconds. Range: 500..=600000.
     #[arg(long, env = "CONCLAVE_LEASE_MS", default_value_t = 3_000)]
     pub lease_ms: u64,
@@ -73,6 +81,8 @@ impl CoordinatorOptions {
         };
         range("replicas", self.replicas.into(), 1, 16);
         range("nodes_min", self.nodes_min.into(), 1, 10_000);
+        range("extra_percent", self.extra_percent.into(), 0, 400);
+        range("moves_max", self.moves_max.into(), 1, 1_000_000);
         range("lease_ms", self.lease_ms, 500, 600_000);
         range("replace_after_ms", self.replace_after_ms, 500, 604_800_000);
         let peers = self.members();
@@ -96,7 +106,12 @@ impl CoordinatorOptions {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        Settings { replicas: self.replicas, nodes_min: self.nodes_min }
+        Settings {
+            replicas: self.replicas,
+            nodes_min: self.nodes_min,
+            extra_percent: self.extra_percent,
+            moves_max: self.moves_max,
+        }
     }
 }
 

@@ -3,21 +3,24 @@
 //! Keeps true: losing the coordinators changes nothing for tokens; a node is used from the moment it is ready, and
 //! avoided by what its calls say, not by what the coordinators believe.
 
-use crate::dispatch::{Dispatcher, Homes};
+use crate::dispatch::{Dispatcher, FadingCounts, Homes};
 use conclave_control::{ClusterState, NodeState};
 use conclave_control_rpc::{CoordinatorClient, Credentials};
 use conclave_expert::ExpertBackend;
 use conclave_expert_rpc::GrpcExperts;
-use conclave_types::{ExpertKey, LogIndex, ModelDigest, NodeId};
+use conclave_types::{ExpertKey, LogIndex, Millis, ModelDigest, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often readiness is judged anew.
 const JUDGE: Duration = Duration::from_millis(100);
+/// How often the leader is told how much was asked of each expert: some three bytes an expert each time.
+const REPORT: Duration = Duration::from_secs(5);
 
 /// Settings of a gateway in a cluster.
 #[derive(Clone, Debug, clap::Args)]
@@ -73,8 +76,29 @@ impl ClusterFeed {
         Self { client, sockets, connections, credentials, model, keys, dispatcher, ready }
     }
 
-    /// Follows the cluster until dropped.
+    /// Follows the cluster until dropped, and reports the load.
     pub async fn run(self) {
+        tokio::join!(self.follow(), self.report());
+    }
+
+    /// Tells the leader how much was asked of each expert. A report that finds no leader is left out: the next one says
+    /// it all.
+    async fn report(&self) {
+        let gateway = RandomState::new().hash_one(0);
+        let mut counts = FadingCounts::default();
+        let mut last = Instant::now();
+        loop {
+            tokio::time::sleep(REPORT).await;
+            let passed = Millis(last.elapsed().as_millis() as u64);
+            last = Instant::now();
+            let Some(loads) = counts.take(self.dispatcher.counts(), passed) else { continue };
+            if let Err(error) = self.client.report_load(gateway, self.model, &loads).await {
+                tracing::debug!(%error, "the load was not reported");
+            }
+        }
+    }
+
+    async fn follow(&self) {
         let mut states: watch::Receiver<Arc<ClusterState>> = self.client.watch();
         let mut links: BTreeMap<NodeId, Link> = BTreeMap::new();
         let mut judge = tokio::time::interval(JUDGE);

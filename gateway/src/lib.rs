@@ -123,7 +123,12 @@ impl Gateway {
         let codec = text::TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
         let kv_dtype = options.kv_dtype.resolve(folder.dtype);
         let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool).with_kv(kv_dtype), folder)?;
-        let dispatcher = Arc::new(Dispatcher::new(digest, options.rows_dtype.resolve(folder.dtype), homes));
+        let dispatcher = Arc::new(Dispatcher::new(
+            digest,
+            folder.spec.expert_keys(),
+            options.rows_dtype.resolve(folder.dtype),
+            homes,
+        ));
         let context_max = (folder.spec.context_max as u32).min(options.context_max.unwrap_or(u32::MAX));
         let scheduler = SchedulerOptions {
             step_tokens_max: options.step_tokens_max,

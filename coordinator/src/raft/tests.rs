@@ -29,7 +29,7 @@ async fn the_storage_passes_openrafts_own_suite() {
 }
 
 fn configure(nodes_min: u32) -> Command {
-    Command::ConfigureCluster(ConfigureCluster { settings: Settings { replicas: 2, nodes_min } })
+    Command::ConfigureCluster(ConfigureCluster { settings: Settings { nodes_min, ..Settings::default() } })
 }
 
 async fn leading(consensus: &Consensus) {

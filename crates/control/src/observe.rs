@@ -4,9 +4,10 @@
 //! decisions.
 
 use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNodeState};
-use crate::planner::{self, Plan, PlanInput, PlanNode};
-use crate::{ClusterState, ModelFacts, Node, NodeState};
-use conclave_types::{Bytes, LogIndex, Millis, NodeId, PlacementEpoch, PlacementMap};
+use crate::planner::{self, Plan, PlanNode};
+use crate::rebalance::{plan_input, plan_nodes, structural_aim};
+use crate::{ClusterState, ExpertLoads, LoadWindow, Node, NodeState, Rebalance, Rest};
+use conclave_types::{Bytes, LogIndex, Millis, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
 use std::collections::BTreeMap;
 
 /// Who has been heard of within the lease.
@@ -81,15 +82,21 @@ pub struct Observations {
     reports: BTreeMap<NodeId, NodeReport>,
     /// How long a node may be away before its experts get new homes.
     replace_after: Millis,
+    load: LoadWindow,
+    rebalance: Rebalance,
+    /// The state and the nodes for which nothing was left to plan: planning again would find nothing either.
+    settled: Option<(LogIndex, Vec<PlanNode>)>,
 }
 
 /// What shall happen next.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// Commands for the log, in order.
     pub commands: Vec<Command>,
     /// What is waited for, for people; empty: nothing.
     pub waiting: String,
+    /// Why the load moves nothing, if it was looked at just now.
+    pub rest: Option<Rest>,
 }
 
 /// What the planner would do.
@@ -108,6 +115,9 @@ impl Observations {
             liveness: Liveness::new(now, lease, state.nodes.keys().copied()),
             reports: BTreeMap::new(),
             replace_after,
+            load: LoadWindow::default(),
+            rebalance: Rebalance::new(now),
+            settled: None,
         }
     }
 
@@ -130,6 +140,27 @@ impl Observations {
         }
     }
 
+    /// Takes a gateway's load report; whether it is of the model that is served.
+    pub fn report_load(
+        &mut self,
+        now: Millis,
+        state: &ClusterState,
+        gateway: u64,
+        model: ModelDigest,
+        loads: ExpertLoads,
+    ) -> bool {
+        let served = state.model.as_ref().is_some_and(|served| served.digest == model);
+        if served {
+            self.load.report(now, gateway, loads);
+        }
+        served
+    }
+
+    /// The recorded load of all gateways at `now`.
+    pub fn load(&self, now: Millis) -> ExpertLoads {
+        self.load.loads(now)
+    }
+
     /// A registration counts as a sign of life.
     pub fn registered(&mut self, now: Millis, node: NodeId) {
         self.liveness.observe(now, node);
@@ -147,8 +178,8 @@ impl Observations {
     }
 
     /// What the log should get now. With nothing to do it is empty, and stays empty until something changes.
-    pub fn decide(&self, now: Millis, state: &ClusterState) -> Decision {
-        let mut decision = Decision { commands: self.verdicts(now, state), waiting: String::new() };
+    pub fn decide(&mut self, now: Millis, state: &ClusterState) -> Decision {
+        let mut decision = Decision { commands: self.verdicts(now, state), ..Decision::default() };
         // Placement is decided on a state that knows the verdicts.
         if decision.commands.is_empty() {
             self.place(now, state, &mut decision);
@@ -177,7 +208,7 @@ impl Observations {
         state.nodes.iter().filter_map(verdict).collect()
     }
 
-    fn place(&self, now: Millis, state: &ClusterState, decision: &mut Decision) {
+    fn place(&mut self, now: Millis, state: &ClusterState, decision: &mut Decision) {
         if let Some(target) = &state.target {
             let homes = target.map.nodes();
             let gone = homes.iter().find(|id| {
@@ -203,10 +234,17 @@ impl Observations {
             }
             return;
         }
+        let nodes = self.candidates(now, state);
+        if self.settled.as_ref().is_some_and(|(at, of)| *at == state.applied && *of == nodes) {
+            self.level(now, state, decision);
+            return;
+        }
         match self.planned(now, state) {
-            Ok(Planned { plan, .. }) if plan.map == state.placement => {}
+            Ok(Planned { plan, .. }) if plan.map == state.placement => {
+                self.settled = Some((state.applied, nodes));
+            }
             Ok(Planned { plan, why }) => {
-                let propose = ProposeTarget { base: state.epoch, map: plan.map, why };
+                let propose = ProposeTarget { base: state.epoch, map: plan.map, by_load: state.by_load, why };
                 decision.commands.push(Command::ProposeTarget(propose));
             }
             Err(why) => decision.waiting = why,
@@ -226,14 +264,7 @@ impl Observations {
             ));
         }
         let nodes = self.candidates(now, state);
-        let input = PlanInput {
-            keys: model.keys().collect(),
-            expert_bytes: model.expert_bytes,
-            replicas: state.settings.replicas,
-            pins: pins_with_room(state, model, &nodes),
-            nodes,
-            current: state.placement.clone(),
-        };
+        let input = plan_input(state, model, nodes, structural_aim(state));
         let plan = planner::plan(&input).map_err(|error| error.to_string())?;
         if plan.map == state.placement {
             return Ok(Planned { plan, why: String::new() });
@@ -258,42 +289,27 @@ impl Observations {
         self.planned(now, &after).err()
     }
 
+    /// Moves experts for the recorded load, if that is worth it.
+    fn level(&mut self, now: Millis, state: &ClusterState, decision: &mut Decision) {
+        let loads = self.load.loads(now);
+        match self.rebalance.decide(now, state, &loads) {
+            Ok(target) => decision.commands.push(Command::ProposeTarget(target)),
+            // What is only a matter of time is not worth saying at every tick.
+            Err(Rest::Judged(_) | Rest::CoolDown(_) | Rest::NotReady(_)) => {}
+            Err(rest) => decision.rest = Some(rest),
+        }
+    }
+
     /// Nodes that may hold experts. One that is away keeps its place for a while: most come back, and moving
     /// everything twice would cost more than waiting, since other homes answer meanwhile.
     fn candidates(&self, now: Millis, state: &ClusterState) -> Vec<PlanNode> {
-        let candidate = |(id, node): (&NodeId, &Node)| {
-            let down = node.state == NodeState::Down;
-            let silence = self.liveness.silence(now, *id);
+        plan_nodes(state, |id| {
+            let silence = self.liveness.silence(now, id);
             let awaited = silence.is_some_and(|silence| silence <= self.replace_after);
-            let holds = !state.placement.held_by(*id).is_empty();
-            (!node.draining && (!down || (awaited && holds))).then(|| PlanNode {
-                id: *id,
-                capacity: node.capacity,
-                zone: node.zone.clone(),
-                accepts: !down,
-            })
-        };
-        state.nodes.iter().filter_map(candidate).collect()
-    }
-}
-
-/// The pins that fit into their nodes: a node may have come back with less memory than it was pinned full of.
-fn pins_with_room(state: &ClusterState, model: &ModelFacts, nodes: &[PlanNode]) -> PlacementMap {
-    let mut room: BTreeMap<NodeId, u64> = nodes
-        .iter()
-        .map(|node| {
-            (node.id, node.capacity.map_or(u64::MAX, |memory| memory.0 / model.expert_bytes.0.max(1)))
+            let holds = || state.placement.iter().any(|(_, homes)| homes.contains(&id));
+            state.nodes[&id].state != NodeState::Down || (awaited && holds())
         })
-        .collect();
-    let mut fits = |node: &NodeId| {
-        let left = room.get_mut(node).filter(|left| **left > 0);
-        left.map(|left| *left -= 1).is_some()
-    };
-    state
-        .pins
-        .iter()
-        .map(|(key, pins)| (key, pins.iter().copied().filter(|pin| fits(pin)).collect()))
-        .collect()
+    }
 }
 
 fn reason(state: &ClusterState, plan: &Plan) -> String {

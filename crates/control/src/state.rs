@@ -15,11 +15,26 @@ pub struct Settings {
     pub replicas: u32,
     /// Nodes that must have joined before experts are placed for the first time.
     pub nodes_min: u32,
+    /// Homes above `replicas` that hot experts of a layer may have in all, at nodes that state their memory. Unit: percent
+    /// of `replicas` x experts.
+    #[serde(default = "extra_percent")]
+    pub extra_percent: u32,
+    /// Most experts that one target moves for balance; what lacks homes gets them regardless.
+    #[serde(default = "moves_max")]
+    pub moves_max: u32,
+}
+
+fn extra_percent() -> u32 {
+    25
+}
+
+fn moves_max() -> u32 {
+    256
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { replicas: 2, nodes_min: 1 }
+        Self { replicas: 2, nodes_min: 1, extra_percent: extra_percent(), moves_max: moves_max() }
     }
 }
 
@@ -98,6 +113,9 @@ pub struct Target {
     pub id: LogIndex,
     /// Who shall hold what.
     pub map: PlacementMap,
+    /// Whether it was planned for a recorded load.
+    #[serde(default)]
+    pub by_load: bool,
     /// Why it was proposed.
     pub why: String,
 }
@@ -119,6 +137,9 @@ pub struct ClusterState {
     pub epoch: PlacementEpoch,
     /// Who holds what, as gateways use it.
     pub placement: PlacementMap,
+    /// Whether `placement` was planned for a recorded load: even numbers of experts are no aim then.
+    #[serde(default)]
+    pub by_load: bool,
     /// The placement being loaded.
     pub target: Option<Target>,
     /// Homes that operators insist on: each expert keeps one on each of these nodes while the node may hold experts.

@@ -120,7 +120,7 @@ impl Sim {
         }
     }
 
-    fn waiting(&self) -> String {
+    fn waiting(&mut self) -> String {
         self.seen.decide(self.now, &self.state).waiting
     }
 
@@ -238,7 +238,7 @@ fn a_target_is_given_up_when_its_node_dies_and_the_old_placement_stays_in_use() 
 fn a_new_leader_grants_a_full_lease_before_it_expires_anyone() {
     let mut sim = three();
     sim.seen = Observations::new(sim.now, LEASE, REPLACE_AFTER, &sim.state);
-    let later = |millis| sim.seen.decide(sim.now + Millis(millis), &sim.state).commands;
+    let mut later = |millis| sim.seen.decide(sim.now + Millis(millis), &sim.state).commands;
     assert_eq!(later(LEASE.0), []);
     assert_eq!(later(LEASE.0 + 1).len(), 3);
 }
@@ -275,10 +275,16 @@ fn commands_that_do_not_fit_are_answered_and_change_nothing() {
     let before = ClusterState { applied: LogIndex(0), ..sim.state.clone() };
     let map = sim.state.placement.clone();
     let commands = [
-        Command::ProposeTarget(ProposeTarget { base: PlacementEpoch(0), map, why: String::new() }),
+        Command::ProposeTarget(ProposeTarget {
+            base: PlacementEpoch(0),
+            map,
+            by_load: false,
+            why: String::new(),
+        }),
         Command::ProposeTarget(ProposeTarget {
             base: PlacementEpoch(1),
             map: PlacementMap::new(),
+            by_load: false,
             why: String::new(),
         }),
         Command::CancelTarget(CancelTarget { target: LogIndex(99), why: String::new() }),

@@ -1,11 +1,11 @@
 //! The planner against its independent check, over many clusters.
 
-use conclave_control::{PlanError, PlanInput, PlanNode, check, plan};
-use conclave_types::{Bytes, ExpertKey, NodeId, PlacementMap};
+use conclave_control::{Aim, PlanError, PlanInput, PlanNode, check, plan};
+use conclave_types::{Bytes, ExpertKey, LayerIdx, NodeId, PlacementMap};
 use proptest::prelude::*;
 
 fn node(id: u64) -> PlanNode {
-    PlanNode { id: NodeId(id), capacity: None, zone: String::new(), accepts: true }
+    PlanNode { id: NodeId(id), capacity: None, zone: String::new(), numerics: String::new(), accepts: true }
 }
 
 fn input(layers: u32, experts: u32, replicas: u32, nodes: Vec<PlanNode>) -> PlanInput {
@@ -14,9 +14,12 @@ fn input(layers: u32, experts: u32, replicas: u32, nodes: Vec<PlanNode>) -> Plan
         keys,
         expert_bytes: Bytes(10),
         replicas,
+        extra_percent: 0,
+        moves_max: u32::MAX,
         nodes,
         current: PlacementMap::new(),
         pins: PlacementMap::new(),
+        aim: Aim::Even,
     }
 }
 
@@ -169,5 +172,24 @@ proptest! {
             input.current = second.map.clone();
             prop_assert_eq!(&plan(&input).unwrap().map, &second.map, "the second plan is kept");
         }
+    }
+}
+
+#[test]
+fn extra_copies_make_room_for_what_lost_a_home() {
+    let nodes = (1..=4).map(|id| PlanNode { capacity: Some(Bytes(50)), ..node(id) }).collect();
+    let mut input = PlanInput { extra_percent: 25, ..input(1, 8, 2, nodes) };
+    let rows = [900, 100, 10, 10, 10, 10, 10, 10].to_vec();
+    input.aim = Aim::Load([(LayerIdx(0), rows)].into_iter().collect());
+    input.current = plan(&input).unwrap().map;
+    assert!(input.current.homes(ExpertKey::new(0, 0)).len() > 2);
+    // 8 experts at 2 homes need all the room of three nodes with 50 bytes, and one more.
+    input.nodes.remove(0);
+    input.nodes[0].capacity = Some(Bytes(60));
+    for aim in [input.aim.clone(), Aim::Cover] {
+        let input = PlanInput { aim, ..input.clone() };
+        let plan = plan(&input).unwrap();
+        assert_eq!(check(&input, &plan), []);
+        assert!(plan.map.iter().all(|(_, homes)| homes.len() == 2), "{:?}", plan.map);
     }
 }

@@ -32,6 +32,7 @@ pub const RULES: &[Rule] = &[
     rule("/conclave.coordinator.v1.Coordinator/Register", &[Role::ExpertNode]),
     rule("/conclave.coordinator.v1.Coordinator/Heartbeat", &[Role::ExpertNode]),
     rule("/conclave.coordinator.v1.Coordinator/Watch", &[Role::Gateway, Role::ExpertNode, Role::Operator]),
+    rule("/conclave.coordinator.v1.Coordinator/ReportLoad", &[Role::Gateway]),
     rule("/conclave.coordinator.v1.Coordinator/Status", &[Role::Operator]),
     rule("/conclave.coordinator.v1.Coordinator/History", &[Role::Operator]),
     rule("/conclave.coordinator.v1.Coordinator/Explain", &[Role::Operator]),
@@ -150,7 +151,7 @@ mod tests {
             let rules = RULES.iter().filter(|rule| proved(role).may_call(rule.method).is_ok());
             rules.map(|rule| rule.method.rsplit('/').next().unwrap()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(may(Role::Gateway), "Run Watch");
+        assert_eq!(may(Role::Gateway), "Run Watch ReportLoad");
         assert_eq!(may(Role::ExpertNode), "Register Heartbeat Watch");
         assert_eq!(may(Role::Coordinator), "Append Vote PreVote Snapshot TransferLeader Identify");
         assert_eq!(

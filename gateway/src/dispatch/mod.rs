@@ -3,15 +3,17 @@
 //! Keeps true: each (row, expert) pair is asked of exactly one home at a time; a failed home's pairs go to
 //! another home at once; the result does not depend on who answered. Knows backends, not connections.
 
+mod counts;
 mod health;
 mod split;
 mod times;
 mod usage;
 
+use counts::ExpertCounts;
+pub(crate) use counts::FadingCounts;
 use health::Health;
 pub use split::{NodeBatch, NodeLoads, split};
 use times::LayerTimes;
-use usage::Usage;
 
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertRows, Lane, RowDtype, Rows};
 use conclave_model::{Routing, combine_with};
@@ -57,22 +59,27 @@ pub struct Dispatcher {
     dtype: RowDtype,
     homes: RwLock<Arc<Homes>>,
     health: Health,
-    usage: Usage,
+    counts: ExpertCounts,
 }
 
 /// How long one layer may take in all, with every retry, before its requests get an error.
 const LAYER_MAX: Duration = Duration::from_secs(30);
 
 impl Dispatcher {
-    /// For `model`, whose rows travel as `dtype`.
-    pub fn new(model: ModelDigest, dtype: RowDtype, homes: Homes) -> Self {
-        Self {
-            model,
-            dtype,
-            homes: RwLock::new(Arc::new(homes)),
-            health: Health::default(),
-            usage: Usage::default(),
-        }
+    /// For `model`, whose experts are `keys` and whose rows travel as `dtype`.
+    pub fn new(
+        model: ModelDigest,
+        keys: impl IntoIterator<Item = ExpertKey>,
+        dtype: RowDtype,
+        homes: Homes,
+    ) -> Self {
+        let counts = ExpertCounts::new(keys);
+        Self { model, dtype, homes: RwLock::new(Arc::new(homes)), health: Health::default(), counts }
+    }
+
+    /// How many rows asked for each expert.
+    pub(crate) fn counts(&self) -> &ExpertCounts {
+        &self.counts
     }
 
     /// Uses `homes` from the next layer on.
@@ -94,7 +101,7 @@ impl Dispatcher {
 
     /// Makes metrics of how often each expert was asked for.
     pub fn tell_usage(&self) {
-        self.usage.tell();
+        usage::tell(&self.counts);
     }
 
     /// Whether some experts are computed elsewhere.
@@ -113,8 +120,8 @@ impl Dispatcher {
     ) -> Result<Vec<f32>, DispatchError> {
         // Rounded once, whoever gets them.
         let started = Instant::now();
+        self.counts.add(layer, &routing.experts);
         let rows = Rows::from_f32(self.dtype, hidden, rows);
-        self.usage.count(layer, &routing.experts);
         let mut times = LayerTimes::default();
         times.packed(started.elapsed());
         let mut homes = self.homes();
@@ -318,7 +325,12 @@ mod tests {
             .collect();
         let backends = backends.into_iter().enumerate().map(|(at, b)| (NodeId(at as u64), b)).collect();
         let homes = Homes { epoch: PlacementEpoch(4), map, backends };
-        Dispatcher::new(conclave_types::Digest([0; 32]), RowDtype::F32, homes)
+        Dispatcher::new(
+            conclave_types::Digest([0; 32]),
+            homes.map.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+            RowDtype::F32,
+            homes,
+        )
     }
 
     fn run(dispatcher: &Dispatcher) -> Result<Vec<f32>, DispatchError> {

@@ -29,10 +29,12 @@ impl NodeBatch {
 
 /// What an expert costs at least, in rows: its weights are read for one row as for eight.
 const ROWS_MIN: usize = 8;
+/// The least rows that an expert with several homes is cut into pieces of: each piece reads the weights once more.
+const PIECE_MIN: usize = 2 * ROWS_MIN;
 /// What asking more nodes has to take off the busiest one, in rows: a call costs about as much as a few experts.
 const CALLS: usize = 4 * ROWS_MIN;
 
-/// One expert to compute somewhere.
+/// One expert, or a piece of its rows, to compute somewhere.
 struct Wanted {
     expert: ExpertIdx,
     pairs: Vec<usize>,
@@ -44,6 +46,18 @@ impl Wanted {
     fn cost(&self) -> usize {
         self.pairs.len().max(ROWS_MIN)
     }
+
+    /// As many pieces as it has homes, but none below [`PIECE_MIN`] rows.
+    fn pieces(self) -> Vec<Self> {
+        let pieces = (self.pairs.len() / PIECE_MIN).clamp(1, self.homes.len());
+        if pieces == 1 {
+            return vec![self];
+        }
+        let chunks = self.pairs.chunks(self.pairs.len().div_ceil(pieces));
+        let piece =
+            |pairs: &[usize]| Self { expert: self.expert, pairs: pairs.to_vec(), homes: self.homes.clone() };
+        chunks.map(piece).collect()
+    }
 }
 
 /// Splits one layer's routed rows into one batch per node.
@@ -54,7 +68,8 @@ impl Wanted {
 ///   (greedily: the one that covers most of the remaining experts, then the least loaded, then the lowest id),
 ///   because each node more costs a round trip and its rows once more on the wire; all of them, if that relieves the
 ///   busiest by more than a call costs. Among the nodes that are asked experts are spread evenly, since the layer
-///   waits for the last.
+///   waits for the last: an expert with many rows is cut into pieces for its homes. The control plane's planner predicts
+///   by this rule.
 /// - Errors: the experts without a live home, ascending.
 pub fn split(
     layer: LayerIdx,
@@ -80,8 +95,11 @@ pub fn split(
     if !homeless.is_empty() {
         return Err(homeless);
     }
-    // Whoever has least choice chooses first, and large ones before those that fill the gaps.
-    experts.sort_by_key(|wanted| (wanted.homes.len(), Reverse(wanted.cost()), wanted.expert));
+    experts = experts.into_iter().flat_map(Wanted::pieces).collect();
+    // Whoever has no choice goes first, then large ones before those that fill the gaps.
+    experts.sort_by_key(|wanted| {
+        (wanted.homes.len() > 1, Reverse(wanted.cost()), wanted.homes.len(), wanted.expert)
+    });
     let asked = cover(&experts, loads);
     let (mut chosen, busiest) = assign(&experts, &asked, loads);
     if asked.len() < alive.len() {
@@ -97,7 +115,17 @@ pub fn split(
         batch.experts.push((wanted.expert, wanted.pairs));
     }
     let mut batches: Vec<NodeBatch> = batches.into_values().collect();
-    batches.iter_mut().for_each(|batch| batch.experts.sort_unstable_by_key(|(expert, _)| *expert));
+    for batch in &mut batches {
+        batch.experts.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        // Pieces that met at a node again are one expert.
+        batch.experts.dedup_by(|piece, whole| {
+            let same = piece.0 == whole.0;
+            if same {
+                whole.1.append(&mut piece.1);
+            }
+            same
+        });
+    }
     Ok(batches)
 }
 
@@ -204,6 +232,41 @@ mod tests {
         let alive: BTreeSet<NodeId> = [0, 1, 2].map(NodeId).into();
         let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
         batches.iter().map(|batch| (batch.node.0, batch.experts.len())).collect()
+    }
+
+    #[test]
+    fn an_expert_with_many_rows_is_cut_into_pieces_for_its_homes() {
+        let experts = vec![ExpertIdx(0); 99];
+        let routing = Routing { top_k: 1, experts, weights: vec![1.0; 99] };
+        let homes: Vec<NodeId> = [0, 1, 2].map(NodeId).into();
+        let placement: PlacementMap = [(ExpertKey::new(0, 0), homes.clone())].into_iter().collect();
+        let alive = homes.into_iter().collect();
+        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
+        let rows: Vec<usize> = batches.iter().map(|batch| batch.rows().len()).collect();
+        assert_eq!(rows, [33, 33, 33]);
+    }
+
+    #[test]
+    fn a_large_step_is_split_as_the_planner_predicts() {
+        let homes = |expert: u64| match expert {
+            // The busiest expert has four homes, the others two.
+            0 => vec![0, 2, 3, 5],
+            _ => vec![expert % 6, (expert * 5 + 1) % 6],
+        };
+        let placement: PlacementMap = (0..32_u32)
+            .map(|e| (ExpertKey::new(0, e), homes(e.into()).into_iter().map(NodeId).collect()))
+            .collect();
+        let rows: Vec<u64> = (1..=32).map(|rank| 4_000 / rank).collect();
+        let experts: Vec<ExpertIdx> =
+            rows.iter().zip(0..).flat_map(|(rows, e)| vec![ExpertIdx(e); *rows as usize]).collect();
+        let routing = Routing { top_k: 1, weights: vec![1.0; experts.len()], experts };
+        let nodes: Vec<NodeId> = (0..6).map(NodeId).collect();
+        let alive = nodes.iter().copied().collect();
+        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
+        let most = batches.iter().map(|batch| batch.rows().len()).max().unwrap() as f64;
+        let loads = [(LayerIdx(0), rows)].into_iter().collect();
+        let predicted = conclave_control::predict(&loads, &placement, &nodes).layers[0].max;
+        assert!((most / predicted - 1.0).abs() < 0.02, "{most} rows, predicted {predicted}");
     }
 
     #[test]

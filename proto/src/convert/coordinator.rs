@@ -6,9 +6,12 @@
 use crate::coordinator as wire;
 use conclave_control::command::RegisterNode;
 use conclave_control::{
-    ClusterState, HeartbeatAnswer, History, ModelFacts, Node, NodeReport, NodeState, Settings, Target,
+    ClusterState, ExpertLoads, HeartbeatAnswer, History, ModelFacts, Node, NodeReport, NodeState, Settings,
+    Target,
 };
-use conclave_types::{Bytes, Digest, ExpertKey, LayerIdx, LogIndex, NodeId, PlacementEpoch, PlacementMap};
+use conclave_types::{
+    Bytes, Digest, ExpertKey, LayerIdx, LogIndex, ModelDigest, NodeId, PlacementEpoch, PlacementMap,
+};
 
 /// A message that is no value of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,18 +32,33 @@ fn model_message(model: &ModelFacts) -> wire::Model {
 }
 
 fn model(message: wire::Model) -> Result<ModelFacts, Malformed> {
-    let digest = message.digest.as_ref().try_into();
-    let digest = digest.map_err(|_| Malformed(format!("a digest of {} bytes", message.digest.len())))?;
+    let digest = digest(&message.digest)?;
     let layers: Vec<_> = message.layers.iter().map(|l| (LayerIdx(l.layer), l.experts)).collect();
     if !layers.is_sorted_by(|a, b| a.0 < b.0) {
         return Err(Malformed("sparse layers are not in ascending order".to_owned()));
     }
-    Ok(ModelFacts {
-        name: message.name,
-        digest: Digest(digest),
-        layers,
-        expert_bytes: Bytes(message.expert_bytes),
-    })
+    Ok(ModelFacts { name: message.name, digest, layers, expert_bytes: Bytes(message.expert_bytes) })
+}
+
+fn digest(bytes: &[u8]) -> Result<Digest, Malformed> {
+    let digest = bytes.try_into();
+    digest.map(Digest).map_err(|_| Malformed(format!("a digest of {} bytes", bytes.len())))
+}
+
+/// The message of a gateway's load report.
+pub fn load_request(gateway: u64, model: ModelDigest, loads: &ExpertLoads) -> wire::ReportLoadRequest {
+    let layer = |(layer, rows): (LayerIdx, &[u64])| wire::LayerLoad { layer: layer.0, rows: rows.to_vec() };
+    wire::ReportLoadRequest {
+        gateway,
+        model_digest: model.0.to_vec().into(),
+        layers: loads.layers().map(layer).collect(),
+    }
+}
+
+/// The load report of a message: which gateway, of which model, and the rows of each expert.
+pub fn load_report(message: wire::ReportLoadRequest) -> Result<(u64, ModelDigest, ExpertLoads), Malformed> {
+    let loads = message.layers.into_iter().map(|layer| (LayerIdx(layer.layer), layer.rows)).collect();
+    Ok((message.gateway, digest(&message.model_digest)?, loads))
 }
 
 /// The message of a registration.
@@ -178,6 +196,8 @@ pub fn view(state: &ClusterState) -> wire::ClusterView {
         applied: state.applied.0,
         replicas: state.settings.replicas,
         nodes_min: state.settings.nodes_min,
+        extra_percent: state.settings.extra_percent,
+        moves_max: state.settings.moves_max,
         model: state.model.as_ref().map(model_message),
         nodes: state.nodes.iter().map(node_message).collect(),
         epoch: state.epoch.0,
@@ -186,7 +206,9 @@ pub fn view(state: &ClusterState) -> wire::ClusterView {
             id: target.id.0,
             homes: homes_message(&target.map),
             why: target.why.clone(),
+            by_load: target.by_load,
         }),
+        by_load: state.by_load,
         next_node: state.next_node.0,
         pins: homes_message(&state.pins),
     }
@@ -196,7 +218,12 @@ pub fn view(state: &ClusterState) -> wire::ClusterView {
 pub fn state(message: wire::ClusterView) -> Result<ClusterState, Malformed> {
     Ok(ClusterState {
         applied: LogIndex(message.applied),
-        settings: Settings { replicas: message.replicas, nodes_min: message.nodes_min },
+        settings: Settings {
+            replicas: message.replicas,
+            nodes_min: message.nodes_min,
+            extra_percent: message.extra_percent,
+            moves_max: message.moves_max,
+        },
         model: message.model.map(model).transpose()?,
         nodes: message.nodes.into_iter().map(node).collect::<Result<_, _>>()?,
         next_node: NodeId(message.next_node),
@@ -205,10 +232,12 @@ pub fn state(message: wire::ClusterView) -> Result<ClusterState, Malformed> {
         target: message.target.map(|target| Target {
             id: LogIndex(target.id),
             map: homes(target.homes),
+            by_load: target.by_load,
             why: target.why,
         }),
         pins: homes(message.pins),
         history: History::default(),
+        by_load: message.by_load,
     })
 }
 
@@ -242,7 +271,8 @@ mod tests {
                 .collect();
         let propose = |base| {
             let why = "test".to_owned();
-            Command::ProposeTarget(ProposeTarget { base: PlacementEpoch(base), map: map.clone(), why })
+            let (base, map) = (PlacementEpoch(base), map.clone());
+            Command::ProposeTarget(ProposeTarget { base, map, by_load: true, why })
         };
         let commands = [
             Command::RegisterNode(registered("a")),
@@ -277,6 +307,14 @@ mod tests {
         for answer in [HeartbeatAnswer::Ok, HeartbeatAnswer::Unknown, HeartbeatAnswer::Superseded] {
             assert_eq!(heartbeat_answer(heartbeat_reply(answer)).unwrap(), answer);
         }
+    }
+
+    #[test]
+    fn a_load_report_survives_its_message() {
+        let loads: ExpertLoads = [(LayerIdx(1), vec![3, 0]), (LayerIdx(4), vec![7])].into_iter().collect();
+        let model = Digest([5; 32]);
+        assert_eq!(load_report(load_request(9, model, &loads)).unwrap(), (9, model, loads));
+        assert!(load_report(wire::ReportLoadRequest::default()).is_err());
     }
 
     #[test]

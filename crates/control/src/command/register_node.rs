@@ -49,6 +49,7 @@ impl RegisterNode {
                 ));
             }
             state.placement = PlacementMap::new();
+            state.by_load = false;
             state.epoch = state.epoch.next();
             state.target = None;
             // They speak of experts of the old model.

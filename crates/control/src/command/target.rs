@@ -14,6 +14,9 @@ pub struct ProposeTarget {
     pub base: PlacementEpoch,
     /// Who shall hold what.
     pub map: PlacementMap,
+    /// Whether it was planned for a recorded load.
+    #[serde(default)]
+    pub by_load: bool,
     /// Why, for people.
     pub why: String,
 }
@@ -42,7 +45,7 @@ impl ProposeTarget {
         }
         let text = format!("target {} is being loaded: {}", stamp.index, self.why);
         state.history.note(stamp, EventKind::Proposed, text);
-        state.target = Some(Target { id: stamp.index, map: self.map, why: self.why });
+        state.target = Some(Target { id: stamp.index, map: self.map, by_load: self.by_load, why: self.why });
         Reply::Proposed { target: stamp.index }
     }
 }
@@ -58,12 +61,13 @@ impl PublishTarget {
     pub(crate) fn apply(self, state: &mut ClusterState, stamp: &Stamp) -> Reply {
         match state.target.take_if(|target| target.id == self.target) {
             None => Reply::rejected(format!("target {} is not being loaded", self.target)),
-            Some(Target { id, map, why }) => {
+            Some(Target { id, map, by_load, why }) => {
                 state.epoch = state.epoch.next();
                 state.history.published(stamp, state.epoch, &why, &state.placement, &map);
                 let text = format!("epoch {} is in use, from target {id}: {why}", state.epoch);
                 state.history.note(stamp, EventKind::Published, text);
                 state.placement = map;
+                state.by_load = by_load;
                 Reply::Published { epoch: state.epoch }
             }
         }

@@ -1,12 +1,21 @@
 //! Which node shall hold which expert. Pure: the same input gives the same plan.
 
-mod balanced;
+mod by_count;
+mod by_load;
 mod check;
+mod draft;
+pub mod eplb;
+mod facts;
+mod predict;
 mod score;
 
 pub use check::{Violation, check};
+pub use predict::{Balance, LayerBalance, predict};
 
+use crate::ExpertLoads;
 use conclave_types::{Bytes, ExpertKey, NodeId, PlacementMap};
+use draft::Draft;
+use facts::Facts;
 
 /// A node as the planner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +26,21 @@ pub struct PlanNode {
     pub capacity: Option<Bytes>,
     /// Failure domain; empty: the node fails alone.
     pub zone: String,
+    /// Numerics class: the homes of an expert are put into one where that is possible.
+    pub numerics: String,
     /// Whether it may get experts that it does not have; a node that is away keeps its own but gets no more.
     pub accepts: bool,
+}
+
+/// What a plan shall reach, after every expert has its homes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Nothing more: what has homes stays where it is.
+    Cover,
+    /// Every layer spread by number, in proportion to the nodes' memory: for as long as no load is known.
+    Even,
+    /// The slowest node of every layer as fast as can be, as [`predict`] tells from this load.
+    Load(ExpertLoads),
 }
 
 /// What is planned from.
@@ -30,23 +52,22 @@ pub struct PlanInput {
     pub expert_bytes: Bytes,
     /// Homes wanted for each expert; fewer if there are fewer nodes.
     pub replicas: u32,
+    /// Homes above `replicas` that a layer may have in all. Unit: percent of `replicas` x experts. Only nodes with a
+    /// known capacity get such copies, and only [`Aim::Load`] makes any.
+    pub extra_percent: u32,
+    /// Most experts that are loaded for balance; what lacks homes gets them regardless.
+    pub moves_max: u32,
     /// The nodes that may hold experts, ascending.
     pub nodes: Vec<PlanNode>,
     /// The placement in use.
     pub current: PlacementMap,
     /// Homes that operators insist on; those on nodes that may not hold or get the expert rest.
     pub pins: PlacementMap,
+    /// What for.
+    pub aim: Aim,
 }
 
 impl PlanInput {
-    /// The pins of `key` that can be honoured, as indices into the nodes.
-    fn pinned(&self, key: ExpertKey) -> impl Iterator<Item = usize> {
-        let pins = self.pins.homes(key);
-        let may = move |node: &PlanNode| node.accepts || self.current.homes(key).contains(&node.id);
-        let nodes = self.nodes.iter().enumerate();
-        nodes.filter(move |(_, node)| pins.contains(&node.id) && may(node)).map(|(at, _)| at)
-    }
-
     /// Homes that each expert can have.
     fn homes(&self) -> usize {
         (self.replicas as usize).min(self.nodes.len())
@@ -85,30 +106,73 @@ pub enum PlanError {
     },
 }
 
-/// Plans a placement, by the rule of `balanced`; keeps the one in use unless the new one is better.
+/// Plans a placement; keeps the one in use unless the new one is better.
 ///
-/// Each adopted plan is strictly better than the one before, so that planning again and again comes to an end.
+/// In order of importance: every expert has `replicas` homes, those that it is pinned to among them, in as many failure domains, within the nodes' memory; new
+/// homes of an expert are of one numerics class where possible; what `aim` says; few bytes are moved. Each adopted plan
+/// is strictly better than the one before, so that planning again and again with the same aim comes to an end.
+///
+/// Errors: no node may hold experts, or they do not fit.
 pub fn plan(input: &PlanInput) -> Result<Plan, PlanError> {
     if input.nodes.is_empty() {
         return Err(PlanError::NoNodes);
     }
     let mut best = input.clone();
     loop {
-        let next = balanced::place(&best)?;
-        if score::score(input, &next) >= score::score(input, &best.current) {
+        // The first placement is no move of anything.
+        let moves_max = match input.current.is_empty() {
+            true => usize::MAX,
+            false => (input.moves_max as usize).saturating_sub(moves(&input.current, &best.current)),
+        };
+        let facts = Facts::new(&best);
+        let placed = place(&facts, moves_max)
+            // What was given up for balance may be what is missing now.
+            .or_else(|_| by_count::cover(Draft::keep(&facts, |_| usize::MAX)).map(|draft| draft.homes))
+            .or_else(|error| {
+                if best.current.is_empty() {
+                    return Err(error);
+                }
+                // Homes that are kept can stand in each other's way; without them there may be room.
+                let bare = PlanInput { current: PlacementMap::new(), ..best.clone() };
+                place(&Facts::new(&bare), usize::MAX)
+            })?;
+        let known: usize = facts.current.iter().map(Vec::len).sum();
+        let all: usize = best.current.iter().map(|(_, homes)| homes.len()).sum();
+        let new = score::score(&facts, &placed, 0);
+        let old = score::score(&facts, &facts.current, (all - known) as u64);
+        let better = match input.aim {
+            Aim::Cover => new.covers_more(&old),
+            Aim::Even | Aim::Load(_) => new < old,
+        };
+        if !better {
             break;
         }
-        best.current = next;
+        best.current = facts.map(&placed);
+        // Evening out may make room for more of it; the other aims are reached at once.
+        if !matches!(input.aim, Aim::Even) {
+            break;
+        }
     }
-    let map = best.current;
-    let moved = moved(&input.current, &map, input.expert_bytes);
-    Ok(Plan { map, moved })
+    let moved = Bytes(moves(&input.current, &best.current) as u64 * input.expert_bytes.0);
+    Ok(Plan { map: best.current, moved })
 }
 
-/// Bytes that `to` places on nodes which do not hold them in `from`.
-fn moved(from: &PlacementMap, to: &PlacementMap, expert_bytes: Bytes) -> Bytes {
+/// The homes that the aim leads to, with at most `moves_max` loads for balance.
+fn place(facts: &Facts<'_>, moves_max: usize) -> Result<Vec<Vec<facts::At>>, PlanError> {
+    let mut draft = match &facts.input.aim {
+        Aim::Cover => by_count::cover(Draft::keep(facts, |_| usize::MAX)),
+        Aim::Even => by_count::place(facts, moves_max),
+        Aim::Load(loads) => by_load::place(facts, loads, moves_max),
+    }?;
+    draft.mend();
+    Ok(draft.homes)
+}
+
+/// Loads that `to` asks for: homes at nodes which do not hold the expert in `from`.
+fn moves(from: &PlacementMap, to: &PlacementMap) -> usize {
     let new = |(key, homes): (ExpertKey, &[NodeId])| {
-        homes.iter().filter(|home| !from.homes(key).contains(home)).count() as u64
+        let held = from.homes(key);
+        homes.iter().filter(|home| !held.contains(home)).count()
     };
-    Bytes(to.iter().map(new).sum::<u64>() * expert_bytes.0)
+    to.iter().map(new).sum()
 }

@@ -1,8 +1,9 @@
 //! How good a placement is; less is better, part by part.
 
-use super::{PlanInput, balanced::weights};
-use conclave_types::{LayerIdx, NodeId, PlacementMap};
-use std::collections::BTreeMap;
+use super::by_count::weights;
+use super::facts::{At, Facts};
+use super::predict::Work;
+use super::{Aim, PlanInput};
 
 /// Ordered by importance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,48 +11,70 @@ pub(super) struct Score {
     /// Homes that are missing, too many, at nodes that may hold nothing or not where they are pinned, and experts above a
     /// node's memory.
     wrong: u64,
-    /// Pairs of homes of one expert that share a failure domain.
-    shared_zones: u64,
-    /// Unevenness within the layers: the sum of count squared over weight.
+    /// Failure domains that experts are not in, though there are as many.
+    domains: u64,
+    /// Unevenness within the layers. By count: the sum of count squared over weight. By load: the slowest nodes' rows.
     layers: u128,
-    /// Unevenness of the nodes as a whole.
+    /// Unevenness of the nodes as a whole. By load: the sum of squares.
     nodes: u128,
 }
 
-pub(super) fn score(input: &PlanInput, map: &PlacementMap) -> Score {
-    let at: BTreeMap<NodeId, usize> =
-        input.nodes.iter().enumerate().map(|(at, node)| (node.id, at)).collect();
-    let weights = weights(&input.nodes);
-    let weight_sum: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
-    let mut score = Score { wrong: 0, shared_zones: 0, layers: 0, nodes: 0 };
-    let mut layers: BTreeMap<LayerIdx, Vec<u64>> = BTreeMap::new();
-    let mut totals = vec![0_u64; input.nodes.len()];
-    for key in &input.keys {
-        let homes: Vec<usize> = map.homes(*key).iter().filter_map(|home| at.get(home).copied()).collect();
-        score.wrong += (map.homes(*key).len() - homes.len()) as u64;
-        score.wrong += homes.len().abs_diff(input.homes()) as u64;
-        score.wrong += input.pinned(*key).filter(|pin| !homes.contains(pin)).count() as u64;
-        let counts = layers.entry(key.layer).or_insert_with(|| vec![0; input.nodes.len()]);
-        for (nth, home) in homes.iter().enumerate() {
-            counts[*home] += 1;
-            totals[*home] += 1;
-            let zone = &input.nodes[*home].zone;
-            let twins =
-                homes[..nth].iter().filter(|other| !zone.is_empty() && input.nodes[**other].zone == *zone);
-            score.shared_zones += twins.count() as u64;
+impl Score {
+    /// Whether this lacks fewer homes or domains than `other`.
+    pub(super) fn covers_more(&self, other: &Self) -> bool {
+        (self.wrong, self.domains) < (other.wrong, other.domains)
+    }
+}
+
+/// Scores `homes`; `strangers`: homes of the placement that are at no node of the input.
+pub(super) fn score(facts: &Facts<'_>, homes: &[Vec<At>], strangers: u64) -> Score {
+    let mut score = Score { wrong: strangers, domains: 0, layers: 0, nodes: 0 };
+    let mut totals = vec![0_u64; facts.nodes()];
+    for layer in &facts.layers {
+        let mut extras = 0;
+        for (homes, pins) in homes[layer.clone()].iter().zip(&facts.pins[layer.clone()]) {
+            score.wrong += pins.iter().filter(|pin| !homes.contains(pin)).count() as u64;
+            homes.iter().for_each(|home| totals[*home as usize] += 1);
+            score.wrong += facts.replicas.saturating_sub(homes.len()) as u64;
+            extras += homes.len().saturating_sub(facts.replicas);
+            score.domains += facts.spread.saturating_sub(facts.spread_of(homes)) as u64;
+        }
+        score.wrong += extras.saturating_sub(facts.extras(layer.len())) as u64;
+    }
+    score.wrong +=
+        totals.iter().zip(&facts.rooms).map(|(held, room)| held.saturating_sub(*room)).sum::<u64>();
+    match &facts.input.aim {
+        Aim::Cover => {}
+        Aim::Even => {
+            let uneven = even(facts.input);
+            for layer in &facts.layers {
+                let mut counts = vec![0_u64; facts.nodes()];
+                homes[layer.clone()].iter().flatten().for_each(|home| counts[*home as usize] += 1);
+                score.layers += uneven(&counts);
+            }
+            score.nodes = uneven(&totals);
+        }
+        Aim::Load(loads) => {
+            for layer in &facts.layers {
+                let rows =
+                    facts.input.keys[layer.clone()].iter().map(|key| loads.rows(*key) as f64).collect();
+                let homes = &homes[layer.clone()];
+                let levels = Work::new(rows, homes, facts.nodes()).levels(homes);
+                score.layers += (levels.max * f64::from(1 << 10)) as u128;
+                score.nodes += levels.squares as u128;
+            }
         }
     }
-    for (at, node) in input.nodes.iter().enumerate() {
-        let fits = node.capacity.map_or(u64::MAX, |capacity| capacity.0 / input.expert_bytes.0.max(1));
-        score.wrong += totals[at].saturating_sub(fits);
-    }
-    let uneven = |counts: &[u64]| -> u128 {
+    score
+}
+
+fn even(input: &PlanInput) -> impl Fn(&[u64]) -> u128 {
+    let weights = weights(&input.nodes);
+    let weight_sum: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
+    move |counts| {
         let part = |(count, weight): (&u64, &u64)| {
             u128::from(count * count) * ((weight_sum << 20) / u128::from(*weight))
         };
         counts.iter().zip(&weights).map(part).sum()
-    };
-    score.layers = layers.values().map(|counts| uneven(counts)).sum();
-    score.nodes = uneven(&totals);
-    score
+    }
 }
