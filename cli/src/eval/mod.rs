@@ -38,6 +38,10 @@ pub(crate) struct EvalOptions {
     /// Tokens that are read as one context. Unit: tokens. Range: 2..=1048576.
     #[arg(long, default_value_t = 256)]
     window: usize,
+    /// What ends a document in the text, such as `<|endoftext|>`: a window then begins where a document does. Models that
+    /// were trained on whole documents are lost where one begins in the middle. Default: the text is one document.
+    #[arg(long)]
+    document_end: Option<String>,
     /// Read so many tokens of the text at most; default: all. Unit: tokens. Range: 2 or more.
     #[arg(long)]
     tokens_max: Option<usize>,
@@ -56,6 +60,9 @@ impl EvalOptions {
         if !(2..=1 << 20).contains(&self.window) {
             problems.push(format!("window is {}; it can be 2 to 1048576", self.window));
         }
+        if self.document_end.as_ref().is_some_and(String::is_empty) {
+            problems.push("document_end is empty; leave it out if the text is one document".to_owned());
+        }
         if self.tokens_max.is_some_and(|tokens| tokens < 2) {
             problems.push("tokens_max is below 2; it can be 2 or more".to_owned());
         }
@@ -73,10 +80,16 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
         bail!("window is {}, but the model's context is {}", options.window, folder.spec.context_max);
     }
     let codec = TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
-    let mut tokens: Vec<u32> = codec.encode_prompt(&text)?.into_iter().map(|token| token.0).collect();
-    tokens.truncate(options.tokens_max.unwrap_or(usize::MAX));
-    if tokens.len() < 2 {
-        bail!("{} has {} tokens; at least 2 are needed to score one", path.display(), tokens.len());
+    let documents: Vec<&str> = match &options.document_end {
+        Some(end) => text.split_inclusive(end.as_str()).collect(),
+        None => vec![&text],
+    };
+    let encode =
+        |document: &&str| anyhow::Ok(codec.encode_prompt(document)?.into_iter().map(|t| t.0).collect());
+    let documents: Vec<Vec<u32>> = documents.iter().map(encode).collect::<anyhow::Result<_>>()?;
+    let windows = windows(&documents, options.window, options.tokens_max.unwrap_or(usize::MAX));
+    if windows.iter().all(|window| window.len() < 2) {
+        bail!("{} has no two tokens in one window; at least 2 are needed to score one", path.display());
     }
     let load = |model: &ModelOptions, kv, rows| {
         let way = Way { rows, ..Way::default() };
@@ -85,7 +98,7 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
     let mut whole = load(&options.model, options.kv_dtype, options.rows_dtype)?;
     let reference = |dtype| load(&options.model.all_in(dtype), KvDtypeChoice::Auto, RowsDtype::Auto);
     let mut reference = options.reference_dtype.map(reference).transpose()?;
-    let found = evaluate(&mut whole, reference.as_mut(), &tokens, options.window)?;
+    let found = evaluate(&mut whole, reference.as_mut(), &windows)?;
     let report = found.json(options, &whole, reference.as_ref());
     match options.json.as_deref() {
         Some(path) if path == Path::new("-") => writeln!(std::io::stdout().lock(), "{report:#}")?,
@@ -108,17 +121,36 @@ struct Evaluation {
     against: Option<(Score, Difference)>,
 }
 
-/// Reads `tokens` window by window with the model and, where there is one, the reference.
+/// At most `tokens_max` tokens of `documents` as windows of at most `window`: as many whole documents as fit, one that is
+/// longer in parts.
+fn windows(documents: &[Vec<u32>], window: usize, tokens_max: usize) -> Vec<Vec<u32>> {
+    let mut windows: Vec<Vec<u32>> = vec![Vec::new()];
+    let mut left = tokens_max;
+    for document in documents {
+        let document = &document[..document.len().min(left)];
+        left -= document.len();
+        for part in document.chunks(window) {
+            match windows.last_mut() {
+                Some(last) if part.len() == document.len() && last.len() + part.len() <= window => {
+                    last.extend(part);
+                }
+                _ => windows.push(part.to_vec()),
+            }
+        }
+    }
+    windows
+}
+
+/// Reads window by window with the model and, where there is one, the reference.
 fn evaluate(
     whole: &mut Whole,
     mut reference: Option<&mut Whole>,
-    tokens: &[u32],
-    window: usize,
+    windows: &[Vec<u32>],
 ) -> anyhow::Result<Evaluation> {
     let mut score = Score::default();
     let mut against = reference.is_some().then(<(Score, Difference)>::default);
     let vocab = whole.folder.spec.vocab;
-    for window in tokens.chunks(window).filter(|window| window.len() > 1) {
+    for window in windows.iter().filter(|window| window.len() > 1) {
         // The last token of a window is only asked for, never read.
         let (read, asked) = (&window[..window.len() - 1], &window[1..]);
         let pass = |whole: &mut Whole| {
@@ -233,6 +265,20 @@ mod tests {
         }
     }
 
+    fn one(document: &[u32], window: usize) -> Vec<Vec<u32>> {
+        windows(&[document.to_vec()], window, usize::MAX)
+    }
+
+    #[test]
+    fn a_window_has_whole_documents_unless_one_is_longer() {
+        let documents = [vec![1, 2], vec![3], vec![4, 5], vec![6, 7, 8, 9, 10, 11], vec![12]];
+        let cut = |tokens_max| windows(&documents, 4, tokens_max);
+        let all = [vec![1, 2, 3], vec![4, 5], vec![6, 7, 8, 9], vec![10, 11, 12]];
+        assert_eq!(cut(usize::MAX), all);
+        assert_eq!(cut(4), [vec![1, 2, 3, 4]], "the last one is cut short");
+        assert_eq!(one(&[1, 2, 3, 4, 5], 2), [vec![], vec![1, 2], vec![3, 4], vec![5]]);
+    }
+
     fn load(model: &ModelOptions) -> Whole {
         Whole::load(model, model.open().unwrap(), blocks(64), KvDtypeChoice::Auto, Way::default()).unwrap()
     }
@@ -241,7 +287,7 @@ mod tests {
     fn the_score_is_that_of_the_logits_of_transformers() {
         let golden = golden("olmoe/held_out");
         let mut whole = load(&golden.model);
-        let found = evaluate(&mut whole, None, &golden.prompt, 24).unwrap().score;
+        let found = evaluate(&mut whole, None, &one(&golden.prompt, 24)).unwrap().score;
         let rows = golden.logits.chunks_exact(whole.folder.spec.vocab);
         let losses: Vec<f64> = rows
             .zip(&golden.prompt[1..])
@@ -260,7 +306,7 @@ mod tests {
     fn windows_are_read_apart_and_a_last_token_alone_is_left_out() {
         let golden = golden("qwen3_moe/tied");
         let mut whole = load(&golden.model);
-        let mut nll = |tokens: &[u32]| evaluate(&mut whole, None, tokens, 8).unwrap().score;
+        let mut nll = |tokens: &[u32]| evaluate(&mut whole, None, &one(tokens, 8)).unwrap().score;
         let parts = [nll(&golden.prompt[..8]), nll(&golden.prompt[8..16])];
         let both = nll(&golden.prompt[..17]);
         assert_eq!(both.tokens(), 14);
@@ -270,14 +316,14 @@ mod tests {
     #[test]
     fn a_model_against_itself_differs_in_nothing_and_against_bf16_in_little() {
         let golden = golden("mixtral/sliding");
-        let (mut one, mut two) = (load(&golden.model), load(&golden.model));
-        let same = evaluate(&mut one, Some(&mut two), &golden.prompt, 24).unwrap();
+        let (mut first, mut second) = (load(&golden.model), load(&golden.model));
+        let same = evaluate(&mut first, Some(&mut second), &one(&golden.prompt, 24)).unwrap();
         let (theirs, difference) = same.against.unwrap();
         assert_eq!(theirs, same.score);
         assert_eq!((difference.agreement(), difference.kl_max(), difference.logit_max()), (1.0, 0.0, 0.0));
         let mut narrow = load(&golden.model.all_in(DtypeChoice::Bf16));
         let (_, difference) =
-            evaluate(&mut narrow, Some(&mut two), &golden.prompt, 24).unwrap().against.unwrap();
+            evaluate(&mut narrow, Some(&mut second), &one(&golden.prompt, 24)).unwrap().against.unwrap();
         assert!(
             difference.logit_max() > 0.0 && difference.kl() > 0.0 && difference.kl() < 1.0,
             "{difference:?}"
