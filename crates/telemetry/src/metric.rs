@@ -37,7 +37,18 @@ pub const METRICS: &[Metric] = &[
     // every role
     metric("conclave_build_info", Gauge, "Always 1; version and role are labels."),
     metric("conclave_ready", Gauge, "1 while the role can do its work."),
+    metric(
+        "conclave_certificates_renewed_total",
+        Counter,
+        "Times that new certificates were taken into use.",
+    ),
+    metric(
+        "conclave_connections_refused_total",
+        Counter,
+        "Connections and calls that were turned away, by reason; absent before the first.",
+    ),
     // gateway
+    metric("conclave_connections", Gauge, "Connections to the API's port."),
     metric("conclave_requests_total", Counter, "Requests taken, by endpoint."),
     metric("conclave_request_errors_total", Counter, "Requests answered with an error, by code."),
     metric("conclave_stream_errors_total", Counter, "Streams that ended with an error event, by code."),
