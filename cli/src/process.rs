@@ -70,11 +70,11 @@ impl Stop {
     pub(crate) fn token(self) -> CancellationToken {
         let token = CancellationToken::new();
         let stop = token.clone();
+        // Before the task runs: from now on no signal ends the process by itself.
+        let listen = |kind| tokio::signal::unix::signal(kind).expect("a process may listen for its signals");
+        let mut terminate = listen(tokio::signal::unix::SignalKind::terminate());
+        let mut interrupt = listen(tokio::signal::unix::SignalKind::interrupt());
         tokio::spawn(async move {
-            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-                .expect("a process may listen for its signals");
-            let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
-                .expect("a process may listen for its signals");
             let mut signal = async || {
                 tokio::select! {
                     _ = interrupt.recv() => {}

@@ -74,9 +74,11 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
             gateway.readiness(),
         );
         gateway.monitor().start(&options.monitor).await?;
+        // Whoever reads that it serves may tell it to stop.
+        let stop = stop.token();
         announce(&folder.name(), gateway.scheme(), gateway.address());
         let feed = tokio::spawn(feed.run());
-        gateway.run(stop.token()).await;
+        gateway.run(stop).await;
         feed.abort();
         Ok(())
     })

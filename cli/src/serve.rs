@@ -53,7 +53,9 @@ async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
         ready_ms = started.elapsed().as_millis() as u64,
         "ready"
     );
+    // Whoever reads that it serves may tell it to stop.
+    let stop = stop.token();
     announce(&folder.name(), gateway.scheme(), address);
-    gateway.run(stop.token()).await;
+    gateway.run(stop).await;
     Ok(())
 }

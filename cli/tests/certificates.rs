@@ -353,6 +353,44 @@ fn keys_are_their_owners_and_an_authority_is_not_written_over() {
     assert!(issue(&["--role", "operator", "--name", "a", "--host", "b"]).contains("listens nowhere"));
 }
 
+#[test]
+fn what_is_missing_is_made_and_what_is_good_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("pki");
+    let ensure = |args: &[&str]| {
+        let mut command = conclave(&["ca", "ensure", "--dir", dir.to_str().unwrap()]);
+        stdout_of(command.args(args).output().unwrap())
+    };
+    let all = ["coordinator/c1=c1.example,10.0.0.7", "expert-node/n", "operator/me"];
+    assert_eq!(ensure(&all).matches("made ").count(), 4);
+    let text = |path: &str| std::fs::read_to_string(dir.join(path)).unwrap();
+    let before = text("expert-node-n/tls.crt");
+    assert_eq!(ensure(&all).matches("kept ").count(), 3);
+    assert_eq!(text("expert-node-n/tls.crt"), before);
+    // Other names, files that are gone or broken, and an end that is near.
+    assert!(ensure(&["coordinator/c1=c2.example"]).contains("made a certificate of coordinator `c1`"));
+    std::fs::remove_file(dir.join("operator-me/tls.key")).unwrap();
+    std::fs::write(dir.join("expert-node-n/tls.crt"), "nothing").unwrap();
+    assert_eq!(ensure(&all).matches("made ").count(), 3);
+    assert!(ensure(&["--days", "1", "expert-node/short"]).contains("made "));
+    assert!(ensure(&["--days", "1", "expert-node/short"]).contains("kept "));
+    assert!(ensure(&["--days", "9", "expert-node/short"]).contains("made "));
+    // The key alone is enough, and what follows from it is the same authority.
+    let (only, other) = (folder.path().join("only"), folder.path().join("other"));
+    std::fs::create_dir(&only).unwrap();
+    std::fs::copy(dir.join("ca.key"), only.join("ca.key")).unwrap();
+    let mut command = conclave(&["ca", "ensure", "--dir", only.to_str().unwrap(), "--out"]);
+    stdout_of(command.arg(&other).arg("gateway/g").output().unwrap());
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        std::fs::write(other.join("gateway-g/ca.crt"), text("ca.crt")).unwrap();
+        Certificates::load(&other.join("gateway-g"), Role::Gateway)
+            .expect("the same authority vouches for it");
+    });
+    let said =
+        stderr_of(conclave(&["ca", "ensure", "--dir", dir.to_str().unwrap(), "king/a"]).output().unwrap());
+    assert!(said.contains("is no role"), "{said}");
+}
+
 /// One request over TLS to the API at `address`, by a client that trusts `authority` and shows nothing.
 fn get(address: &str, authority: &Authority, path: &str) -> std::io::Result<String> {
     let mut roots = RootCertStore::empty();
@@ -403,4 +441,29 @@ fn gateways_find_each_other_with_certificates_on_the_port_where_clients_need_non
     let mut answer = Vec::new();
     let _ = plain.read_to_end(&mut answer);
     assert!(!answer.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn gateways_find_each_other_with_certificates_on_a_port_of_plain_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = Authority::new(&folder.path().join("ours"));
+    let addresses = [free_address(), free_address()];
+    let urls = addresses.each_ref().map(|address| format!("https://{address}"));
+    let _gateways = [0, 1].map(|at| {
+        let (_, port) = addresses[at].rsplit_once(':').unwrap();
+        let mut command =
+            conclave(&["--log", "warn", "serve", "--port", port, "--gateways", &urls.join(",")]);
+        command.args(["--gateway-url", &urls[at]]);
+        command.arg("--tls-dir").arg(ours.issue("gateway", &format!("g{at}"))).stdout(Stdio::null());
+        Process(command.spawn().unwrap())
+    });
+    for address in &addresses {
+        let api = Api { address: address.clone() };
+        wait_until("clients get plain HTTP, and the other gateway is known as ready", || {
+            TcpStream::connect(address).is_ok()
+                && api.get("/metrics").1.contains("\nconclave_peer_gateways_ready 1")
+        });
+    }
+    // A client's TLS has nothing to talk to here.
+    assert!(get(&addresses[0], &ours, "/health").is_err());
 }

@@ -51,6 +51,8 @@ pub(crate) struct Controller {
     lease: Millis,
     replace_after: Millis,
     settings: Settings,
+    /// Held by who gives a new group its settings.
+    founding: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Controller {
@@ -60,7 +62,15 @@ impl Controller {
         replace_after: Millis,
         settings: Settings,
     ) -> Self {
-        Self { consensus, memory: Arc::default(), started: Instant::now(), lease, replace_after, settings }
+        Self {
+            consensus,
+            memory: Arc::default(),
+            started: Instant::now(),
+            lease,
+            replace_after,
+            settings,
+            founding: Arc::default(),
+        }
     }
 
     fn now(&self) -> Millis {
@@ -93,7 +103,29 @@ impl Controller {
 
     /// Commits a command that `by` asked for, or with `None` a node or the rules.
     pub(crate) async fn write(&self, by: Option<String>, command: Command) -> Result<Reply, WriteError> {
+        self.found().await?;
         self.consensus.write(Change { command, by, at: clock::now() }).await
+    }
+
+    fn is_new(&self) -> bool {
+        self.consensus.state().borrow().applied == LogIndex(0)
+    }
+
+    /// Gives a new group its settings, before anybody's change: after one, the group would be none that is new.
+    async fn found(&self) -> Result<(), WriteError> {
+        if !self.is_new() {
+            return Ok(());
+        }
+        let _one = self.founding.lock().await;
+        // A coordinator that was just started has yet to apply what its log holds.
+        self.consensus.confirm().await?;
+        if self.is_new() {
+            let command = Command::ConfigureCluster(ConfigureCluster { settings: self.settings.clone() });
+            let what = describe(&command);
+            self.consensus.write(Change { command, by: None, at: clock::now() }).await?;
+            tracing::info!(what, "decided");
+        }
+        Ok(())
     }
 
     /// How long this coordinator has led; `None`: it does not.
@@ -155,13 +187,14 @@ impl Controller {
                 _ = tick.tick() => {}
                 () = shutdown.cancelled() => return,
             }
+            if self.lead(|_, _| ()).is_some()
+                && let Err(error) = self.found().await
+            {
+                tracing::debug!(%error, "the group has no settings yet");
+                continue;
+            }
             let state = self.consensus.state().borrow().clone();
             let decide = |seen: &mut Observations, waiting: &mut String| {
-                if state.applied == LogIndex(0) {
-                    // The first leader of a new group gives it its settings.
-                    let settings = self.settings.clone();
-                    return vec![Command::ConfigureCluster(ConfigureCluster { settings })];
-                }
                 let decision = seen.decide(self.now(), &state);
                 if *waiting != decision.waiting {
                     if !decision.waiting.is_empty() {
@@ -223,5 +256,31 @@ fn describe(command: &Command) -> String {
         Command::ProposeTarget(c) => format!("load a new placement: {}", c.why),
         Command::PublishTarget(c) => format!("publish target {}", c.target),
         Command::CancelTarget(c) => format!("cancel target {}: {}", c.target, c.why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conclave_control::command::NoteCoordinators;
+    use conclave_transport::Credentials;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_comes_first_finds_the_settings_of_a_new_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let consensus = Consensus::start(1, folder.path(), Credentials::default()).await.unwrap();
+        consensus.initialize(&[(1, "127.0.0.1:1".to_owned())].into()).await.unwrap();
+        while consensus.leads().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let settings = Settings { replicas: 3, nodes_min: 4 };
+        let controller = Controller::new(consensus.clone(), Millis(3000), Millis(300_000), settings.clone());
+        let note = || Command::NoteCoordinators(NoteCoordinators { text: "first".to_owned() });
+        let (one, two) = tokio::join!(controller.write(None, note()), controller.write(None, note()));
+        assert_eq!((one.unwrap(), two.unwrap()), (Reply::Done, Reply::Done));
+        let state = consensus.state().borrow().clone();
+        assert_eq!(state.settings, settings);
+        let texts: Vec<&str> = state.history.events.iter().map(|event| event.text.as_str()).collect();
+        assert_eq!(texts, ["the settings are 3 homes for each expert, at least 4 nodes", "first", "first"]);
     }
 }

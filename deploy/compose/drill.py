@@ -49,6 +49,7 @@ class Cluster:
         v2 = subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
         self.tool = ["docker", "compose"] if v2 else ["docker-compose"]
         self.token = secrets.token_hex(16)
+        self.operates = False
 
     def compose(self, *args, check=True):
         environment = {
@@ -83,12 +84,25 @@ class Cluster:
         return time.monotonic() - start
 
     def conclave(self, *args):
-        """Runs a subcommand in whichever gateway answers: its environment names the coordinators."""
-        for gateway in GATEWAYS:
-            out = sh("docker", "exec", self.container(gateway), "/usr/local/bin/conclave", *args, check=False)
-            if out:
-                return out
-        raise SystemExit(f"conclave {' '.join(args)} gave nothing")
+        """Runs a subcommand with the operator's certificate, in a container that is there for nothing else."""
+        name = f"{self.project}-operator"
+        if not self.operates:
+            sh("docker", "run", "-d", "--rm", "--name", name, "--network", f"{self.project}_cluster", "--read-only", "--cap-drop", "ALL",
+               "-v", f"{self.project}_tls-operator:/tls:ro", "-e", "CONCLAVE_TLS_DIR=/tls", "-e", f"CONCLAVE_CLUSTER_TOKEN={self.token}",
+               "-e", "CONCLAVE_COORDINATORS=" + ",".join(f"{one}:7001" for one in COORDINATORS),
+               self.image, "balance", "--backends", "127.0.0.1:1")
+            self.operates = True
+        return sh("docker", "exec", name, "/usr/local/bin/conclave", *args)
+
+    def everybody(self, *more):
+        """What the service `certificates` runs, with more flags."""
+        made = [f"coordinator/{one}" for one in COORDINATORS] + [f"expert-node/{one}" for one in NODES] + [f"gateway/{one}" for one in GATEWAYS]
+        return ["ca", "ensure", "--dir=/authority", "--out=/tls", "--owner=65532", *more, *made]
+
+    def down(self):
+        if self.operates:
+            sh("docker", "rm", "-f", f"{self.project}-operator", check=False)
+        self.compose("--profile", "more", "--profile", "tools", "down", "-v", "--remove-orphans", "-t", "5", check=False)
 
     def status(self):
         return json.loads(self.conclave("status", "--json"))
@@ -302,17 +316,16 @@ class Drill:
 
     def scale(self):
         """two more expert nodes, then drained and taken away"""
-        self.cluster.compose("up", "-d", "--no-deps", "--scale", "node-extra=2", "node-extra")
-        extra = lambda: [n for n in self.cluster.status()["nodes"] if n["name"] not in NODES and n["state"] == "ready"]
+        names = ["node-5", "node-6"]
+        self.cluster.compose("up", "-d", "--no-deps", *names)
+        extra = lambda: [n for n in self.cluster.status()["nodes"] if n["name"] in names]
         took = self.cluster.until("two more nodes with experts", lambda: sum(
-            n["experts_placed"] > 0 for n in extra()) == 2)
-        names = [n["name"] for n in extra()]
+            n["state"] == "ready" and n["experts_placed"] > 0 for n in extra()) == 2)
         for name in names:
             self.cluster.conclave("drain", name)
-        empty = lambda: all(n["experts_placed"] == 0 and n["experts_held"] == 0
-                            for n in self.cluster.status()["nodes"] if n["name"] in names)
+        empty = lambda: all(n["experts_placed"] == 0 and n["experts_held"] == 0 for n in extra())
         drained = self.cluster.until("the two to be empty", empty)
-        self.cluster.compose("up", "-d", "--no-deps", "--scale", "node-extra=0", "node-extra")
+        self.cluster.compose("rm", "-s", "-f", *names)
         return f"in use after {took:.1f} s, empty {drained:.1f} s after `drain`"
 
     def roll(self, services):
@@ -342,6 +355,16 @@ class Drill:
         """new image: two gateways"""
         return self.roll(GATEWAYS)
 
+    def renew(self):
+        """new certificates from the same authority, for every process"""
+        # One that is valid for longer than a third of 90 days is kept, but not a third of 365.
+        begun = datetime.datetime.now(datetime.timezone.utc)
+        self.cluster.compose("run", "--rm", "certificates", *self.cluster.everybody("--days=365"))
+        services = [*COORDINATORS, *NODES, *GATEWAYS]
+        new = lambda service: "new certificates in use" in sh(
+            "sh", "-c", f"docker logs --since {begun.isoformat()} {self.cluster.container(service)} 2>&1")
+        return f"in use everywhere after {self.cluster.until('new certificates', lambda: all(map(new, services))):.1f} s"
+
     def roll_front(self):
         """new image: the balancer, the only one of its kind"""
         return self.roll(["front"])
@@ -358,6 +381,7 @@ STEPS = [
     ("roll-coordinators", Drill.roll_coordinators, True),
     ("roll-nodes", Drill.roll_nodes, True),
     ("roll-gateways", Drill.roll_gateways, True),
+    ("renew", Drill.renew, True),
     ("roll-front", Drill.roll_front, True),
     ("gateway-killed", Drill.gateway_killed, False),
 ]
@@ -447,7 +471,7 @@ def main():
     finally:
         load.stopped.set()
         if not options.keep:
-            cluster.compose("down", "-v", "--remove-orphans", "-t", "5", check=False)
+            cluster.down()
             sh("docker", "rmi", image_two, check=False)
     sys.exit(1 if bad else 0)
 

@@ -3,6 +3,7 @@
 
     pip install pyyaml kubernetes-validate           # the second one brings Kubernetes's own strict schemas, offline
     deploy/helm/check.py [--helm helm] [--versions 1.28,1.32,1.35]
+    deploy/helm/check.py --conclave target/release/conclave    # runs the init containers' commands too
     deploy/helm/check.py --write-docs                # README.md of the chart, from the schema
 
 Needs helm 3 or 4 on the PATH, or named; nothing is installed anywhere and no cluster is asked.
@@ -131,6 +132,9 @@ def check_refusals(checks, binary):
         ('model={"download":{"repo":"a/b","image":"x"}}', "cache.enabled"),
         ('model={"path":"/models/x","cache":{"enabled":true},"download":{"repo":"a/b"}}', "download.image"),
         ('auth={"existingSecret":"Not A Name"}', "existingSecret"),
+        ('tls={"secretName":"a"}', "secretName"),
+        ('tls={"existingSecrets":{"gateway":"a"}}', "expertNode"),
+        ('tls={"issuer":{"name":"a"},"existingSecrets":{"gateway":"b"}}', "not both"),
     ]:
         objects, err = render(binary, sets=[one])
         checks.that(objects is None and word in err, f"--set-json {one} is not refused by name: {err or 'accepted'}")
@@ -140,7 +144,47 @@ def known_variables():
     """Every environment variable that the binary knows, from its sources."""
     text = "".join(path.read_text() for folder in ("cli", "gateway", "coordinator", "expert-node", "crates")
                    for path in (ROOT / folder).rglob("*.rs") if "target" not in path.parts)
-    return set(re.findall(r'env = "(CONCLAVE_\w+)"', text)) | {"CONCLAVE_TLS_CERT", "CONCLAVE_TLS_KEY", "CONCLAVE_TLS_CA"}
+    return set(re.findall(r'env = "(CONCLAVE_\w+)"', text))
+
+
+def check_certificate(that, name, labels, pod, values, objects):
+    """The role finds, where it is told to look, a certificate of its own name for the host by which others call it; where the
+    authority's key is, the role is not."""
+    tls, role, main = values["tls"], labels["app.kubernetes.io/component"], pod["containers"][0]
+    folder = environment(main).get("CONCLAVE_TLS_DIR", "")
+    mount, = [m for m in main["volumeMounts"] if m["name"] == "tls"]
+    volume, = [v for v in pod["volumes"] if v["name"] == "tls"]
+    authority = {v["name"] for v in pod["volumes"] if "ca.key" in json.dumps(v)}
+    that(mount["readOnly"] and (folder + "/").startswith(mount["mountPath"] + "/"), f"{name} is told {folder}, where no certificate is mounted")
+    that(not any(m["name"] in authority for m in main["volumeMounts"]), f"{name} sees the authority's key")
+    service = {"coordinator": "coordinator", "expert-node": "expert", "gateway": "gateway-peers"}[role]
+    owner = next(o for o in objects if o["kind"] in ("StatefulSet", "Deployment") and o["metadata"]["name"] == name)
+    domain = f"{owner['spec'].get('serviceName', 'demo-conclave-gateway-peers')}.llm.svc"
+    that(domain == f"demo-conclave-{service}.llm.svc", f"{name} is called by {domain}")
+    if tls["issuer"]["name"]:
+        attributes = volume["csi"]["volumeAttributes"]
+        that(attributes["csi.cert-manager.io/uri-sans"] == f"spiffe://conclave/{role}/${{POD_NAME}}", f"{name}: whom its certificate names")
+        that(attributes["csi.cert-manager.io/dns-names"] == f"${{POD_NAME}}.{domain}", f"{name}: how it is reached")
+        that(all(usage in attributes["csi.cert-manager.io/key-usages"] for usage in ("server auth", "client auth")), f"{name}: usages")
+        that(folder == "/tls" and "initContainers" not in pod or all(one["name"] != "certificate" for one in pod["initContainers"]), f"{name} issues besides")
+    elif tls["existingSecrets"]["gateway"]:
+        if role == "expert-node":
+            folders = {item["path"].rsplit("/", 1)[0]: one["secret"]["name"] for one in volume["projected"]["sources"] for item in one["secret"]["items"]}
+            wanted = [f"{name}-{at}" for at in range(owner["spec"]["replicas"])]
+            that(folders == {pod: f"{tls['existingSecrets']['expertNode']}-{pod}" for pod in wanted}, f"{name} has the certificates {folders}")
+            that(mount["subPathExpr"] == "$(POD_NAME)", f"{name} sees the certificates of others")
+        else:
+            that(volume["secret"]["secretName"] == tls["existingSecrets"][role] and folder == "/tls", f"{name}: its certificate")
+    else:
+        maker = pod["initContainers"][0]
+        *flags, process = maker["args"]
+        that(flags[:2] == ["ca", "ensure"] and process == f"{role}/$(POD_NAME)=$(POD_NAME).{domain}", f"{name} makes {maker['args']}")
+        out = next(flag.split("=")[1] for flag in flags if flag.startswith("--out="))
+        that(folder == f"{out}/{role}-$(POD_NAME)", f"{name} is told {folder}")
+        that(volume["emptyDir"]["medium"] == "Memory", f"{name} writes its key to a disk")
+        that({m["name"] for m in maker["volumeMounts"]} == {"authority", "tls"}, f"{name}: what makes its certificate sees more")
+    order = [one["name"] for one in main["env"]]
+    that("POD_NAME" in order and order.index("POD_NAME") < order.index("CONCLAVE_TLS_DIR"), f"{name}: $(POD_NAME) is not known yet")
 
 
 def check_objects(checks, where, objects, values, variables):
@@ -181,9 +225,7 @@ def check_objects(checks, where, objects, values, variables):
             ports = {port["name"] for port in main["ports"]}
             that(get["path"] == path and get["port"] in ports, f"{name}: {probe}")
         that(any(matches({"matchLabels": service["spec"]["selector"]}, labels) for service in services), f"{name} is behind no Service")
-        if values["tls"]["secretName"]:
-            env = environment(main)
-            that(all(key in env for key in ("CONCLAVE_TLS_CERT", "CONCLAVE_TLS_KEY", "CONCLAVE_TLS_CA")), f"{name} is not told its certificate")
+        check_certificate(that, name, labels, pod, values, objects)
 
     coordinator, = named(objects, "StatefulSet", "-coordinator")
     spec = coordinator["spec"]
@@ -245,6 +287,7 @@ def check_objects(checks, where, objects, values, variables):
         urls = env["CONCLAVE_GATEWAYS"].split(",")
         own = env["CONCLAVE_GATEWAY_URL"].replace("$(POD_NAME)", gateways["metadata"]["name"] + "-0")
         that(len(urls) == most and own in urls, f"gateways know {urls}")
+        that(all(url.startswith("https://") for url in urls), "gateways call each other in plain text, and would not start")
 
     # Who reaches whom, as a network that enforces policies would decide.
     policies = named(objects, "NetworkPolicy")
@@ -296,11 +339,18 @@ def check_objects(checks, where, objects, values, variables):
     for board in named(objects, "ConfigMap", "-dashboards"):
         that(len(board["data"]) == len(list((ROOT / "deploy/monitoring/dashboards").glob("*.json"))), "dashboards")
         that(all(json.loads(text)["title"] for text in board["data"].values()), "a dashboard is no JSON")
-    secrets = named(objects, "Secret")
-    that(bool(secrets) == (not values["auth"]["existingSecret"]), "a secret is made beside the one that exists")
-    for secret in secrets:
+    own = {"demo-conclave-auth"} if not values["auth"]["existingSecret"] else set()
+    tls = values["tls"]
+    if not (tls["issuer"]["name"] or tls["existingSecrets"]["gateway"] or tls["authoritySecret"]):
+        own.add("demo-conclave-authority")
+    secrets = {one["metadata"]["name"]: one for one in named(objects, "Secret")}
+    that(set(secrets) == own, f"secrets are made: {sorted(secrets)}, not {sorted(own)}")
+    that(all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in secrets.values()), "a secret goes with the chart")
+    if secret := secrets.get("demo-conclave-auth"):
         data = secret["stringData"]
         that(len(data["cluster-token"]) >= 16 and len(data["api-keys"]) >= 8 and data["test-key"] in data["api-keys"].split(","), "the secret would be refused")
+    if secret := secrets.get("demo-conclave-authority"):
+        that(secret["stringData"]["ca.key"].startswith("-----BEGIN PRIVATE KEY-----\n"), "the authority's key is of no kind that conclave reads")
 
 
 def merged(base, more):
@@ -328,10 +378,29 @@ def check_kubernetes(checks, where, objects, versions):
     return versions
 
 
+def check_key(checks, where, objects, binary):
+    """Runs what makes the certificates, with folders for the volumes and a pod's name, and looks at what it made."""
+    key = [one["stringData"]["ca.key"] for one in named(objects, "Secret", "-authority")]
+    for name, labels, pod in pods(objects):
+        for maker in pod.get("initContainers", []):
+            if maker["name"] != "certificate" or not key:
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                root = pathlib.Path(folder)
+                (root / "authority").mkdir()
+                (root / "authority" / "ca.key").write_text(key[0])
+                args = [one.replace("$(POD_NAME)", f"{name}-0").replace("=/", f"={folder}/") for one in maker["args"]]
+                done = subprocess.run([binary, *args], capture_output=True, text=True)
+                told = environment(pod["containers"][0])["CONCLAVE_TLS_DIR"].replace("$(POD_NAME)", f"{name}-0")
+                made = {one.name for one in (root / told.lstrip("/")).glob("*")}
+                checks.that(made == {"tls.crt", "tls.key", "ca.crt"}, f"{where}: {name} finds {made or 'nothing'} in {told}: {done.stderr}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--helm", default="helm")
     parser.add_argument("--versions", default="1.28,1.32,1.35")
+    parser.add_argument("--conclave", help="the binary: then init containers are really run, each with a key that the chart made")
     parser.add_argument("--write-docs", action="store_true")
     options = parser.parse_args()
     readme = CHART / "README.md"
@@ -344,13 +413,18 @@ def main():
     check_schema(checks)
     checks.that(readme.exists() and readme.read_text() == docs(), "the chart's README.md is old; run check.py --write-docs")
     check_refusals(checks, options.helm)
-    everything = {"monitoring": {"serviceMonitor": True, "rules": True, "dashboards": True}, "gateway": {"peers": False, "autoscaling": {
-        "enabled": True, "cpuPercent": 70}}, "coordinator": {"expertReplicas": 3, "replicas": 5}, "tls": {"secretName": "tls"}}
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(everything, file)
-        file.flush()
-        for values in [*VALUES, pathlib.Path(file.name)]:
-            where = "values.yaml" if values is None else values if isinstance(values, str) else "everything on"
+    more = {
+        "everything on": {"monitoring": {"serviceMonitor": True, "rules": True, "dashboards": True}, "gateway": {"peers": False, "autoscaling": {
+            "enabled": True, "cpuPercent": 70}}, "coordinator": {"expertReplicas": 3, "replicas": 5}},
+        "secrets of somebody else's": {"tls": {"existingSecrets": {"coordinator": "c", "expertNode": "e", "gateway": "g"}},
+                                       "expertNode": {"zones": ["a", "b"]}, "gateway": {"peers": True}},
+        "an authority of one's own": {"tls": {"authoritySecret": "pki"}, "model": {"manifestConfigMap": "digests"}},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for name, values in more.items():
+            (pathlib.Path(folder) / f"{name}.yaml").write_text(yaml.safe_dump(values))
+        for values in [*VALUES, *(pathlib.Path(folder) / f"{name}.yaml" for name in more)]:
+            where = "values.yaml" if values is None else values if isinstance(values, str) else values.stem
             args = ["lint", CHART, "--strict"] + ([] if values is None else ["-f", CHART / values])
             code, out, err = helm(options.helm, *args)
             checks.that(code == 0, f"{where}: helm lint: {out}{err}")
@@ -362,6 +436,8 @@ def main():
             known = merged(base, yaml.safe_load(path.read_text()) if path else {})
             check_objects(checks, where, objects, known, variables)
             used = check_kubernetes(checks, where, objects, options.versions.split(","))
+            if options.conclave:
+                check_key(checks, where, objects, options.conclave)
             kinds = {}
             for one in objects:
                 kinds[one["kind"]] = kinds.get(one["kind"], 0) + 1

@@ -57,25 +57,29 @@ def post(url, body):
 
 
 class Roles:
-    """One coordinator, two nodes, two gateways and a balancer on loopback."""
+    """One coordinator, two nodes, two gateways and a balancer on loopback, with certificates as elsewhere."""
 
     def __init__(self, binary, folder):
         self.binary, self.folder, self.running, self.monitors = binary, folder, {}, {}
         coordinator, *monitors, api_a, api_b, front = ports(10)
         self.front, self.api_a = front, api_a
         at = f"127.0.0.1:{coordinator}"
-        urls = f"http://127.0.0.1:{api_a},http://127.0.0.1:{api_b}"
+        urls = f"https://127.0.0.1:{api_a},https://127.0.0.1:{api_b}"
         peers = ["--gateways", urls, "--coordinators", at, "--threads", "1"]
         plan = {
             "coordinator": ["coordinator", "--id", "0", "--peers", f"0={at}", "--listen", at, "--data", folder / "c", "--nodes-min", "2"],
             "node-1": ["expert-node", "--name", "node-1", "--coordinators", at, "--threads", "1"],
             "node-2": ["expert-node", "--name", "node-2", "--coordinators", at, "--threads", "1"],
-            "gateway-1": ["gateway", "--port", api_a, "--gateway-url", f"http://127.0.0.1:{api_a}", *peers],
-            "gateway-2": ["gateway", "--port", api_b, "--gateway-url", f"http://127.0.0.1:{api_b}", *peers],
+            "gateway-1": ["gateway", "--port", api_a, "--gateway-url", f"https://127.0.0.1:{api_a}", *peers],
+            "gateway-2": ["gateway", "--port", api_b, "--gateway-url", f"https://127.0.0.1:{api_b}", *peers],
             "front": ["balance", "--listen", f"127.0.0.1:{front}", "--backends", f"127.0.0.1:{api_a},127.0.0.1:{api_b}"],
         }
+        processes = {name: f"{args[0]}/{name}" for name, args in plan.items() if args[0] != "balance"}
+        subprocess.run([binary, "ca", "ensure", "--dir", folder / "pki", *processes.values()], check=True, stdout=subprocess.DEVNULL)
         for (name, args), port in zip(plan.items(), monitors):
             self.monitors[name] = port
+            if name in processes:
+                args = [*args, "--tls-dir", folder / "pki" / processes[name].replace("/", "-")]
             log = open(folder / f"{name}.log", "w")
             args = [binary, *args, "--monitor-listen", f"127.0.0.1:{port}"]
             self.running[name] = subprocess.Popen([str(a) for a in args], stdout=log, stderr=log, stdin=subprocess.DEVNULL,

@@ -44,7 +44,7 @@ const NO_SOCKET: Duration = Duration::from_millis(100);
 pub(crate) struct Shown {
     /// To clients; `None`: plain HTTP.
     pub(crate) clients: Option<ServerCertificates>,
-    /// To other gateways, where clients get TLS.
+    /// To other gateways, which may speak TLS here even where clients do not.
     pub(crate) gateways: Option<Certificates>,
 }
 
@@ -135,11 +135,25 @@ async fn connection(
     }
 }
 
+/// The first byte of a TLS handshake; no request of HTTP begins with it.
+const HANDSHAKE: u8 = 0x16;
+
 async fn shake(stream: TcpStream, shown: &Shown) -> io::Result<Io> {
-    let Some(clients) = &shown.clients else { return Ok(Io::Plain(stream)) };
+    if shown.clients.is_none() {
+        let mut first = [0];
+        if shown.gateways.is_none() || stream.peek(&mut first).await? == 0 || first != [HANDSHAKE] {
+            return Ok(Io::Plain(stream));
+        }
+    }
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let gateways = shown.gateways.as_ref().filter(|_| asks_as_peer(&start.client_hello()));
-    let config = gateways.map_or_else(|| clients.server(), Certificates::server);
+    let config = match (gateways, &shown.clients) {
+        (Some(gateways), _) => gateways.server(),
+        (None, Some(clients)) => clients.server(),
+        (None, None) => {
+            return Err(io::Error::other("a client spoke TLS to a port that has none for clients"));
+        }
+    };
     let stream = start.into_stream(config).await?;
     if gateways.is_some() && proved(&stream).is_none_or(|identity| identity.role != Role::Gateway) {
         return Err(io::Error::other("a certificate that is no gateway's asked as one"));

@@ -117,7 +117,9 @@ impl Gateway {
                 "keys and prompts travel in plain text; set api_tls_dir, or put a proxy in front that speaks TLS"
             );
         }
-        let shown = Shown { clients, gateways: credentials.certificates.clone() };
+        let encrypted = clients.is_some() || options.peers.encrypted();
+        let gateways = credentials.certificates.clone().filter(|_| encrypted);
+        let shown = Shown { clients, gateways };
         let keys = Keys::load(&options.api_keys, options.api_keys_file.as_deref())?;
         let digest: ModelDigest = manifest.model_digest(folder);
         let codec = text::TextCodec::load(&folder.path, folder.spec.vocab as u32)?;

@@ -40,11 +40,15 @@ pub const METRICS: &[Metric] = &[
     metric(
         "conclave_certificates_renewed_total",
         Counter,
-        "Times that new certificates were read from their files.",
+        "Times that new certificates were taken into use.",
     ),
-    metric("conclave_connections_refused_total", Counter, "Connections that were not taken, by why."),
+    metric(
+        "conclave_connections_refused_total",
+        Counter,
+        "Connections and calls that were turned away, by reason; absent before the first.",
+    ),
     // gateway
-    metric("conclave_connections", Gauge, "Connections of clients that are open."),
+    metric("conclave_connections", Gauge, "Connections to the API's port."),
     metric("conclave_requests_total", Counter, "Requests taken, by endpoint."),
     metric("conclave_request_errors_total", Counter, "Requests answered with an error, by code."),
     metric("conclave_stream_errors_total", Counter, "Streams that ended with an error event, by code."),

@@ -8,7 +8,7 @@ use crate::{Identity, Role};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
 use std::fmt;
@@ -252,6 +252,31 @@ fn valid(chain: &[CertificateDer<'_>], roots: &RootCertStore, time: UnixTime) ->
     leaf.verify_for_usage(algorithms, &roots.roots, &chain[1..], time, KeyUsage::client_auth(), None, None)
         .map(|_| ())
         .map_err(|error| error.to_string())
+}
+
+/// Whether the certificate in `folder` names `identity` and no host but `hosts`, and the authorities in `authority` (PEM),
+/// which must be those of the folder, vouch for it for `left` more.
+pub fn is_good(folder: &Path, authority: &str, identity: &Identity, hosts: &[&str], left: Duration) -> bool {
+    let read = |name| std::fs::read(folder.join(name)).ok();
+    let good = || {
+        let chain = chain(&read(CERTIFICATE)?).ok()?;
+        let mut roots = RootCertStore::empty();
+        for root in self::chain(authority.as_bytes()).ok()? {
+            roots.add(root).ok()?;
+        }
+        let then = UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs()) + left);
+        valid(&chain, &roots, UnixTime::now()).and_then(|()| valid(&chain, &roots, then)).ok()?;
+        let leaf = EndEntityCert::try_from(&chain[0]).ok()?;
+        let called = |host: &&str| {
+            let name = ServerName::try_from(*host);
+            name.is_ok_and(|name| leaf.verify_is_valid_for_subject_name(&name).is_ok())
+        };
+        let names = self::identity(&chain[0]).is_some_and(|named| named == *identity);
+        let known = leaf.valid_dns_names().all(|name| hosts.contains(&name));
+        (read(AUTHORITY)? == authority.as_bytes() && names && known && hosts.iter().all(called)).then_some(())
+    };
+    // The key is its owner's alone and may be unreadable here; it was written before the certificate.
+    folder.join(KEY).exists() && good().is_some()
 }
 
 struct Inner {

@@ -15,7 +15,7 @@ mod token;
 
 pub use accept::{Accepted, HANDSHAKE_TIMEOUT, accept, bounded, refused, trusted};
 pub use certificates::{
-    Certificates, ServerCertificates, TlsError, TlsOptions, asks_as_peer, is_loopback, proved,
+    Certificates, ServerCertificates, TlsError, TlsOptions, asks_as_peer, is_good, is_loopback, proved,
 };
 pub use connect::{ConnectError, Connector};
 pub use crowd::{Crowd, Guest, open_files_max};

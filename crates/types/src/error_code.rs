@@ -171,4 +171,20 @@ mod tests {
         assert_eq!(names.len(), ErrorCode::ALL.len());
         assert!(ErrorCode::ALL.iter().all(|code| (400..600).contains(&code.http_status())));
     }
+
+    #[test]
+    fn the_operators_page_tells_of_every_code_and_of_no_other() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let table =
+            page.split("<!-- codes -->").nth(1).and_then(|rest| rest.split("<!-- end -->").next()).unwrap();
+        let told: BTreeSet<_> = table
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `")?.split('|');
+                Some((cells.next()?.trim().trim_end_matches('`'), cells.next()?.trim().parse().ok()?))
+            })
+            .collect();
+        assert_eq!(told, ErrorCode::ALL.iter().map(|code| (code.name(), code.http_status())).collect());
+    }
 }

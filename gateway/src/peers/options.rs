@@ -10,7 +10,7 @@ const GATEWAYS_MAX: usize = 64;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct PeerOptions {
     /// URLs of all gateways of the cluster, this one's among them, separated by commas, such as http://a:8080, or https://a:8080
-    /// where they have certificates (--api-tls-dir and --tls-dir); off loopback it must be https. Each
+    /// where they have certificates (--tls-dir), whether clients get TLS or not; off loopback it must be https. Each
     /// request then goes to the one that likely has its prefix cached. All need the same API keys.
     #[arg(long, env = "CONCLAVE_GATEWAYS", value_delimiter = ',')]
     pub gateways: Vec<String>,
@@ -83,7 +83,7 @@ impl PeerOptions {
     }
 
     /// Whether gateways call each other with TLS.
-    pub(super) fn encrypted(&self) -> bool {
+    pub(crate) fn encrypted(&self) -> bool {
         self.gateways.iter().any(|url| encrypted(url))
     }
 

@@ -1,6 +1,7 @@
 {{- define "conclave.name" -}}
 {{- $full := contains "conclave" .Release.Name | ternary .Release.Name (printf "%s-conclave" .Release.Name) -}}
-{{- $full | trunc 40 | trimSuffix "-" -}}
+{{- /* A certificate's name, the pod's, has at most 63 characters. */ -}}
+{{- $full | trunc 38 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "conclave.labels" -}}
@@ -92,10 +93,64 @@ readinessProbe:
 {{- end }}
 - name: CONCLAVE_CLUSTER_TOKEN
   valueFrom: {secretKeyRef: {name: {{ include "conclave.secret" . }}, key: {{ .Values.auth.clusterTokenKey }}}}
-{{- if .Values.tls.secretName }}
-- {name: CONCLAVE_TLS_CERT, value: /etc/conclave/tls/tls.crt}
-- {name: CONCLAVE_TLS_KEY, value: /etc/conclave/tls/tls.key}
-- {name: CONCLAVE_TLS_CA, value: /etc/conclave/tls/ca.crt}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end -}}
+
+{{/* Where a role's certificate comes from: `issuer`, `secrets` or `authority`. */}}
+{{- define "conclave.tls" -}}
+{{- $secrets := .Values.tls.existingSecrets -}}
+{{- $named := compact (list $secrets.coordinator $secrets.expertNode $secrets.gateway) -}}
+{{- if .Values.tls.issuer.name -}}
+{{- if $named }}{{ fail "set tls.issuer.name or tls.existingSecrets, not both" }}{{ end -}}
+issuer
+{{- else if $named -}}
+{{- if ne (len $named) 3 }}{{ fail "tls.existingSecrets needs all of coordinator, expertNode and gateway" }}{{ end -}}
+secrets
+{{- else -}}
+authority
+{{- end -}}
+{{- end -}}
+
+{{/* The headless service by which others call pods of .role. */}}
+{{- define "conclave.domain" -}}
+{{- $suffix := dict "coordinator" "coordinator" "expert-node" "expert" "gateway" "gateway-peers" -}}
+{{ include "conclave.name" .root }}-{{ get $suffix .role }}.{{ .root.Release.Namespace }}.svc
+{{- end -}}
+
+{{- define "conclave.tlsEnv" -}}
+- {name: CONCLAVE_TLS_DIR, value: {{ eq (include "conclave.tls" .root) "authority" | ternary (printf "/tls/%s-$(POD_NAME)" .role) "/tls" | quote }}}
+{{- end -}}
+
+{{/* What runs before a role: its certificate is made, by a container that sees the authority's key and ends; and the model is
+compared with its manifest. */}}
+{{- define "conclave.init" -}}
+{{- $own := eq (include "conclave.tls" .root) "authority" -}}
+{{- $verify := .model | ternary (include "conclave.verify" .root | trim) "" -}}
+{{- if or $own $verify }}
+initContainers:
+  {{- if $own }}
+  - name: certificate
+    {{- include "conclave.container" .root | nindent 4 }}
+    args:
+      - ca
+      - ensure
+      - --dir=/authority
+      - --out=/tls
+      - --days={{ .root.Values.tls.days }}
+      - {{ .role }}/$(POD_NAME)=$(POD_NAME).{{ include "conclave.domain" . }}
+    env:
+      - name: POD_NAME
+        valueFrom: {fieldRef: {fieldPath: metadata.name}}
+    resources:
+      requests: {cpu: 10m, memory: 32Mi}
+    volumeMounts:
+      - {name: authority, mountPath: /authority, readOnly: true}
+      - {name: tls, mountPath: /tls}
+  {{- end }}
+  {{- with $verify }}
+  {{- . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end -}}
 
@@ -121,8 +176,9 @@ readinessProbe:
 {{- end -}}
 
 {{- define "conclave.mounts" -}}
-{{- if .root.Values.tls.secretName }}
-- {name: tls, mountPath: /etc/conclave/tls, readOnly: true}
+{{- if .role }}
+- {name: tls, mountPath: /tls, readOnly: true
+  {{- if and (eq .role "expert-node") (eq (include "conclave.tls" .root) "secrets") }}, subPathExpr: $(POD_NAME){{ end }}}
 {{- end }}
 {{- if .model }}
 {{- if include "conclave.models" .root }}
@@ -135,8 +191,41 @@ readinessProbe:
 {{- end -}}
 
 {{- define "conclave.volumes" -}}
-{{- if .root.Values.tls.secretName }}
-- {name: tls, secret: {secretName: {{ .root.Values.tls.secretName }}, defaultMode: 0440}}
+{{- $tls := .root.Values.tls }}
+{{- $from := include "conclave.tls" .root }}
+{{- if eq $from "authority" }}
+- {name: authority, secret: {secretName: {{ $tls.authoritySecret | default (printf "%s-authority" (include "conclave.name" .root)) }}, defaultMode: 0440, items: [{key: ca.key, path: ca.key}]}}
+- {name: tls, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+{{- else if eq $from "issuer" }}
+- name: tls
+  csi:
+    driver: csi.cert-manager.io
+    readOnly: true
+    volumeAttributes:
+      csi.cert-manager.io/issuer-name: {{ $tls.issuer.name | quote }}
+      csi.cert-manager.io/issuer-kind: {{ $tls.issuer.kind | quote }}
+      csi.cert-manager.io/issuer-group: {{ $tls.issuer.group | quote }}
+      csi.cert-manager.io/uri-sans: spiffe://conclave/{{ .role }}/${POD_NAME}
+      csi.cert-manager.io/dns-names: ${POD_NAME}.{{ include "conclave.domain" . }}
+      csi.cert-manager.io/key-usages: digital signature,server auth,client auth
+      csi.cert-manager.io/key-encoding: PKCS8
+      csi.cert-manager.io/duration: {{ printf "%dh" (mul 24 (int $tls.days)) }}
+      csi.cert-manager.io/fs-group: "65532"
+{{- else if eq .role "expert-node" }}
+# All nodes' certificates are in the volume; a node's container sees the folder of its own name.
+- name: tls
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- $pods := .pods }}
+      {{- range $at, $_ := until (int .root.Values.expertNode.replicas) }}
+      {{- $pod := printf "%s-%d" $pods $at }}
+      - secret:
+          name: {{ $tls.existingSecrets.expertNode }}-{{ $pod }}
+          items: [{key: tls.crt, path: {{ $pod }}/tls.crt}, {key: tls.key, path: {{ $pod }}/tls.key}, {key: ca.crt, path: {{ $pod }}/ca.crt}]
+      {{- end }}
+{{- else }}
+- {name: tls, secret: {secretName: {{ get $tls.existingSecrets .role }}, defaultMode: 0440}}
 {{- end }}
 {{- if .model }}
 {{- if include "conclave.models" .root }}
@@ -151,16 +240,15 @@ readinessProbe:
 {{/* Before a role starts, the whole model is compared with the manifest that its owner pinned. */}}
 {{- define "conclave.verify" -}}
 {{- if and .Values.model.manifestConfigMap .Values.model.verify }}
-initContainers:
-  - name: verify
-    {{- include "conclave.container" . | nindent 4 }}
-    args: [manifest, --check]
-    env:
-      {{- include "conclave.modelEnv" . | trim | nindent 6 }}
-    resources:
-      requests: {cpu: 100m, memory: 128Mi}
-    volumeMounts:
-      {{- include "conclave.mounts" (dict "root" . "model" true) | trim | nindent 6 }}
+- name: verify
+  {{- include "conclave.container" . | nindent 2 }}
+  args: [manifest, --check]
+  env:
+    {{- include "conclave.modelEnv" . | trim | nindent 4 }}
+  resources:
+    requests: {cpu: 100m, memory: 128Mi}
+  volumeMounts:
+    {{- include "conclave.mounts" (dict "root" . "model" true) | trim | nindent 4 }}
 {{- end }}
 {{- end -}}
 
