@@ -273,7 +273,7 @@ mod tests {
         while consensus.leads().is_none() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let settings = Settings { replicas: 3, nodes_min: 4 };
+        let settings = Settings { replicas: 3, nodes_min: 4, ..Settings::default() };
         let controller = Controller::new(consensus.clone(), Millis(3000), Millis(300_000), settings.clone());
         let note = || Command::NoteCoordinators(NoteCoordinators { text: "first".to_owned() });
         let (one, two) = tokio::join!(controller.write(None, note()), controller.write(None, note()));
