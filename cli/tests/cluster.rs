@@ -584,6 +584,15 @@ fn operators_see_why_and_who_and_their_wishes_hold() {
     assert!(text(&["explain", "0", "0"]).contains("first placement"));
     assert!(text(&["rebalance", "--dry-run"]).contains("nothing would move"));
     assert!(text(&["moves"]).contains("nothing is being loaded"));
+    let one = json(&["what-if", "--kill", "node-2"]);
+    assert_eq!((&one["lost"], one["plan"]["bytes"].as_u64().unwrap() > 0), (&json!([]), true), "{one}");
+    assert_eq!(one["single"].as_array().unwrap().len() as u64, one["short"].as_u64().unwrap());
+    let two = json(&["what-if", "--kill", "node-1,node-2"]);
+    assert!(!two["lost"].as_array().unwrap().is_empty(), "two of three nodes were both homes of some");
+    assert!(text(&["what-if", "--kill", "node-2"]).contains("no request fails"));
+    assert!(
+        refused(&["what-if", "--kill", "node-7"]).contains("there is no node `node-7`; there are node-1")
+    );
 
     text(&["pin", "0", "0", other, "--as", "anna"]);
     wait_until("the pinned expert is there", || {

@@ -11,7 +11,7 @@ use conclave_proto::coordinator::{
     AddCoordinatorReply, AddCoordinatorRequest, ChangeReply, ChangeRequest, ClusterView, CoordinatorStatus,
     ExplainReply, ExplainRequest, HeartbeatReply, HeartbeatRequest, HistoryReply, HistoryRequest, LogStatus,
     NodeStatus, RebalanceReply, RebalanceRequest, RegisterReply, RegisterRequest, RemoveCoordinatorRequest,
-    ReportLoadReply, ReportLoadRequest, StatusReply, StatusRequest, WatchRequest,
+    ReportLoadReply, ReportLoadRequest, StatusReply, StatusRequest, WatchRequest, WhatIfReply, WhatIfRequest,
 };
 use conclave_transport::{Caller, Credentials};
 use futures::Stream;
@@ -180,6 +180,11 @@ impl Coordinator for Api {
     ) -> Result<Response<RebalanceReply>, Status> {
         self.confirm().await?;
         operator::rebalance(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn what_if(&self, request: Request<WhatIfRequest>) -> Result<Response<WhatIfReply>, Status> {
+        self.confirm().await?;
+        operator::what_if(self, request.into_inner()).map(Response::new)
     }
 
     async fn add_coordinator(

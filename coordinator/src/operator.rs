@@ -8,7 +8,7 @@ use conclave_control::{History, Planned, moves};
 use conclave_proto::convert::operator as convert;
 use conclave_proto::coordinator::{
     AddCoordinatorReply, AddCoordinatorRequest, ChangeReply, ChangeRequest, ExplainReply, ExplainRequest,
-    HistoryReply, RebalanceReply, RebalanceRequest, RemoveCoordinatorRequest,
+    HistoryReply, RebalanceReply, RebalanceRequest, RemoveCoordinatorRequest, WhatIfReply, WhatIfRequest,
 };
 use conclave_types::ExpertKey;
 use tonic::Status;
@@ -79,6 +79,42 @@ pub(crate) async fn rebalance(api: &Api, request: RebalanceRequest) -> Result<Re
         Reply::Proposed { target } => reply.target = target.0,
         Reply::Rejected { why } => reply.rejected = why,
         other => return Err(Status::internal(format!("unexpected reply {other:?}"))),
+    }
+    Ok(reply)
+}
+
+pub(crate) fn what_if(api: &Api, request: WhatIfRequest) -> Result<WhatIfReply, Status> {
+    let state = api.consensus.state().borrow().clone();
+    let rejected = |rejected| WhatIfReply { rejected, ..WhatIfReply::default() };
+    let mut dead = Vec::new();
+    for name in &request.kill {
+        match state.nodes.iter().find(|(_, node)| node.name == *name) {
+            Some((id, _)) => dead.push(*id),
+            None => {
+                let known: Vec<&str> = state.nodes.values().map(|node| node.name.as_str()).collect();
+                return Ok(rejected(format!("there is no node `{name}`; there are {}", known.join(", "))));
+            }
+        }
+    }
+    let told = api.controller.what_if(&dead).ok_or_else(|| api.not_leader(None))?;
+    let Some(told) = told else { return Ok(rejected("nothing is placed yet".to_owned())) };
+    let mut reply = WhatIfReply {
+        experts: told.experts as u64,
+        lost: told.lost.iter().map(convert::expert_message).collect(),
+        single: told.single.iter().map(convert::expert_message).collect(),
+        short: told.short as u64,
+        loaded: told.before.slowest_rows() > 0.0,
+        imbalance_now: told.before.imbalance(),
+        imbalance_after: told.after.imbalance(),
+        ..WhatIfReply::default()
+    };
+    match told.proposal {
+        Ok((plan, balance)) => {
+            reply.imbalance_planned = balance.imbalance();
+            reply.moves = moves(&state.placement, &plan.map).iter().map(convert::move_message).collect();
+            reply.bytes = plan.moved.0;
+        }
+        Err(error) => reply.no_plan = error.to_string(),
     }
     Ok(reply)
 }

@@ -12,6 +12,7 @@ mod nodes;
 mod placement;
 mod status;
 mod table;
+mod what_if;
 
 use crate::process::{CredentialOptions, check, runtime};
 use conclave_control_rpc::{ControlError, CoordinatorClient};
@@ -55,6 +56,8 @@ pub(crate) enum Operate {
     Replicas(change::ReplicasOptions),
     /// Plan now, and show what moves.
     Rebalance(moves::RebalanceOptions),
+    /// Tell what would happen if some nodes died; changes nothing.
+    WhatIf(what_if::WhatIfOptions),
     /// Show the coordinators; add or remove one while the cluster works.
     Coordinators(coordinators::CoordinatorsOptions),
 }
@@ -77,6 +80,7 @@ pub(crate) fn run(command: Operate, user: Option<String>) -> anyhow::Result<()> 
             Operate::Unpin(options) => change::unpin(options, user).await,
             Operate::Replicas(options) => change::replicas(options, user).await,
             Operate::Rebalance(options) => moves::rebalance(options, user).await,
+            Operate::WhatIf(options) => what_if::run(options).await,
             Operate::Coordinators(options) => coordinators::run(options, user).await,
         }
     })

@@ -132,13 +132,13 @@ pub(super) async fn rebalance(options: RebalanceOptions, user: Option<String>) -
 
 /// A node's part of the moves.
 #[derive(Default)]
-struct Part {
-    loads: usize,
+pub(super) struct Part {
+    pub(super) loads: usize,
     leaves: usize,
 }
 
 impl Part {
-    fn of(moves: &[Move]) -> BTreeMap<NodeId, Self> {
+    pub(super) fn of(moves: &[Move]) -> BTreeMap<NodeId, Self> {
         let mut parts: BTreeMap<NodeId, Self> = BTreeMap::new();
         for change in moves {
             change.loads.iter().for_each(|node| parts.entry(*node).or_default().loads += 1);
@@ -158,12 +158,12 @@ fn loaded(status: &ClusterStatus, node: NodeId) -> bool {
     status.nodes.iter().any(|told| told.node == node.0 && told.ready_target >= target)
 }
 
-fn size(state: &ClusterState, experts: usize) -> Bytes {
+pub(super) fn size(state: &ClusterState, experts: usize) -> Bytes {
     let bytes = state.model.as_ref().map_or(0, |model| model.expert_bytes.0);
     Bytes(bytes * experts as u64)
 }
 
-fn list(state: &ClusterState, moves: &[Move]) -> Value {
+pub(super) fn list(state: &ClusterState, moves: &[Move]) -> Value {
     let change = |change: &Move| {
         json!({
             "layer": change.key.layer.0,

@@ -10,4 +10,4 @@ mod watch;
 pub use client::{ClusterStatus, ControlError, CoordinatorClient};
 pub use conclave_proto::coordinator::{CoordinatorStatus, LogStatus, NodeStatus};
 pub use conclave_transport::Credentials;
-pub use operate::{Joining, Rebalance};
+pub use operate::{Joining, Rebalance, WhatIf};

@@ -5,6 +5,7 @@ use conclave_control::{Command, Event, Explanation, Move};
 use conclave_proto::convert::operator as convert;
 use conclave_proto::coordinator::{
     AddCoordinatorRequest, ExplainRequest, HistoryRequest, RebalanceRequest, RemoveCoordinatorRequest,
+    WhatIfRequest,
 };
 use conclave_types::{Bytes, ExpertKey, LogIndex};
 
@@ -19,6 +20,24 @@ pub struct Rebalance {
     pub bytes: Bytes,
     /// What was proposed; `None`: nothing was.
     pub target: Option<LogIndex>,
+}
+
+/// What would happen if some nodes died.
+#[derive(Clone, Debug)]
+pub struct WhatIf {
+    /// Experts of the model.
+    pub experts: u64,
+    /// Experts with no home left.
+    pub lost: Vec<ExpertKey>,
+    /// Experts with one home left.
+    pub single: Vec<ExpertKey>,
+    /// Experts with fewer homes left than wanted, those above among them.
+    pub short: u64,
+    /// The predicted imbalance now, without the nodes before anything has moved, and after the plan; `None`: no load is
+    /// recorded.
+    pub imbalances: Option<[f64; 3]>,
+    /// What would move and be loaded once the nodes are given up, or why nothing can.
+    pub plan: Result<(Vec<Move>, Bytes), String>,
 }
 
 /// How far a new coordinator is.
@@ -93,6 +112,28 @@ impl CoordinatorClient {
             moves: reply.moves.into_iter().map(convert::moved).collect(),
             bytes: Bytes(reply.bytes),
             target: Some(LogIndex(reply.target)).filter(|target| target.0 > 0),
+        })
+    }
+
+    /// What would happen if the nodes of these names died for good, under the load that is recorded now.
+    pub async fn what_if(&self, kill: &[String]) -> Result<WhatIf, ControlError> {
+        let request = WhatIfRequest { kill: kill.to_vec() };
+        let reply = self
+            .leader(|mut client| {
+                let request = request.clone();
+                async move { client.what_if(request).await }
+            })
+            .await?;
+        accepted(reply.rejected)?;
+        let imbalances = [reply.imbalance_now, reply.imbalance_after, reply.imbalance_planned];
+        let moves = reply.moves.into_iter().map(convert::moved).collect();
+        Ok(WhatIf {
+            experts: reply.experts,
+            lost: reply.lost.iter().map(convert::expert).collect(),
+            single: reply.single.iter().map(convert::expert).collect(),
+            short: reply.short,
+            imbalances: reply.loaded.then_some(imbalances),
+            plan: if reply.no_plan.is_empty() { Ok((moves, Bytes(reply.bytes))) } else { Err(reply.no_plan) },
         })
     }
 

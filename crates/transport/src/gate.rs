@@ -38,6 +38,7 @@ pub const RULES: &[Rule] = &[
     rule("/conclave.coordinator.v1.Coordinator/Explain", &[Role::Operator]),
     rule("/conclave.coordinator.v1.Coordinator/Change", &[Role::Operator]),
     rule("/conclave.coordinator.v1.Coordinator/Rebalance", &[Role::Operator]),
+    rule("/conclave.coordinator.v1.Coordinator/WhatIf", &[Role::Operator]),
     rule("/conclave.coordinator.v1.Coordinator/AddCoordinator", &[Role::Operator]),
     rule("/conclave.coordinator.v1.Coordinator/RemoveCoordinator", &[Role::Operator]),
     rule("/conclave.coordinator.v1.Raft/Append", &[Role::Coordinator]),
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(may(Role::Coordinator), "Append Vote PreVote Snapshot TransferLeader Identify");
         assert_eq!(
             may(Role::Operator),
-            "Watch Status History Explain Change Rebalance AddCoordinator RemoveCoordinator"
+            "Watch Status History Explain Change Rebalance WhatIf AddCoordinator RemoveCoordinator"
         );
     }
 

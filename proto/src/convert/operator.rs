@@ -146,6 +146,16 @@ pub fn move_message(change: &Move) -> wire::Move {
     }
 }
 
+/// The message of an expert.
+pub fn expert_message(key: &ExpertKey) -> wire::Expert {
+    wire::Expert { layer: key.layer.0, expert: key.expert.0 }
+}
+
+/// The expert of a message.
+pub fn expert(message: &wire::Expert) -> ExpertKey {
+    ExpertKey::new(message.layer, message.expert)
+}
+
 /// The move of a message.
 pub fn moved(message: wire::Move) -> Move {
     Move {
