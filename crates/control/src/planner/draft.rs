@@ -58,7 +58,10 @@ impl<'a, 'b> Draft<'a, 'b> {
                 _ => facts.replicas.saturating_sub(facts.spread),
             };
             let mut twins = Vec::new();
-            for home in current.iter().map(|home| *home as usize) {
+            // Where not all can stay, those that answer do.
+            let (here, away): (Vec<_>, Vec<_>) =
+                current.iter().map(|home| *home as usize).partition(|home| facts.accepts(*home));
+            for home in here.into_iter().chain(away) {
                 if draft.holds(key, home) {
                     continue;
                 }
