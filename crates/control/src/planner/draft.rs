@@ -80,6 +80,11 @@ impl<'a, 'b> Draft<'a, 'b> {
         draft
     }
 
+    /// Every expert keeps as many homes as it has; what it is newly pinned to takes the place of another.
+    pub(super) fn keep_all(facts: &'a Facts<'b>) -> Self {
+        Self::keep(facts, |key| facts.current[key].len().max(facts.replicas))
+    }
+
     fn fits(&self, key: usize, at: usize, wanted: usize) -> bool {
         self.held[at] < self.facts.rooms[at] && self.homes[key].len() < wanted
     }

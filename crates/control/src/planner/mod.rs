@@ -127,7 +127,7 @@ pub fn plan(input: &PlanInput) -> Result<Plan, PlanError> {
         let facts = Facts::new(&best);
         let placed = place(&facts, moves_max)
             // What was given up for balance may be what is missing now.
-            .or_else(|_| by_count::cover(Draft::keep(&facts, |_| usize::MAX)).map(|draft| draft.homes))
+            .or_else(|_| by_count::cover(Draft::keep_all(&facts)).map(|draft| draft.homes))
             .or_else(|error| {
                 if best.current.is_empty() {
                     return Err(error);
@@ -160,7 +160,7 @@ pub fn plan(input: &PlanInput) -> Result<Plan, PlanError> {
 /// The homes that the aim leads to, with at most `moves_max` loads for balance.
 fn place(facts: &Facts<'_>, moves_max: usize) -> Result<Vec<Vec<facts::At>>, PlanError> {
     let mut draft = match &facts.input.aim {
-        Aim::Cover => by_count::cover(Draft::keep(facts, |_| usize::MAX)),
+        Aim::Cover => by_count::cover(Draft::keep_all(facts)),
         Aim::Even => by_count::place(facts, moves_max),
         Aim::Load(loads) => by_load::place(facts, loads, moves_max),
     }?;

@@ -14,8 +14,8 @@ use std::sync::Arc;
 pub(crate) const LEASE: u64 = 3_000;
 const REPLACE_AFTER: u64 = 20_000;
 const TICK: u64 = 100;
-/// How long a target may take once faults have stopped.
-pub(crate) const TARGET_MAX: u64 = 30_000;
+/// How long a target may take once faults have stopped: longer than the slowest load.
+pub(crate) const TARGET_MAX: u64 = 45_000;
 /// How long until all is well once faults have stopped: the wait for lost nodes, and a few targets.
 const HEALTH_MAX: u64 = 90_000;
 /// Lines of the story that a violation shows.
@@ -114,6 +114,8 @@ pub(crate) struct World {
     strike_every: u64,
     pub(crate) leader: Option<Leader>,
     term: u64,
+    /// A dead leader's publication that is in the log and not yet committed.
+    inherited: Option<Command>,
     pub(crate) stalled_until: u64,
     /// Who has loaded all of which target.
     pub(crate) confirmed: BTreeSet<(LogIndex, NodeId)>,
@@ -191,6 +193,7 @@ impl World {
             strike_every: *rng.pick(&[500, 2_000, 6_000, 20_000]),
             leader: None,
             term: 0,
+            inherited: None,
             stalled_until: 0,
             confirmed: BTreeSet::new(),
             verified: BTreeSet::new(),
@@ -320,6 +323,8 @@ impl World {
             match self.rng.within(0, 2) {
                 0 => {}
                 1 => drop(self.apply(command, "the old leader")),
+                // The log keeps the order of its entries: the next leader finds it there, before its own.
+                _ if matches!(command, Command::PublishTarget(_)) => self.inherited = Some(command),
                 _ => {
                     let late = self.rng.within(1, 5_000);
                     self.after(late, Event::Stale(command));
@@ -332,6 +337,9 @@ impl World {
 
     fn elect(&mut self) {
         self.term += 1;
+        if let Some(command) = self.inherited.take() {
+            self.apply(command, "the old leader, late");
+        }
         self.outcome.leaders += 1;
         let began = self.rng.within(0, 1 << 40);
         let seen = Observations::new(Millis(began), Millis(LEASE), Millis(REPLACE_AFTER), &self.state);

@@ -1,4 +1,5 @@
-//! When faults have stopped, every expert comes to have as many ready homes as it shall, each of which holds it.
+//! When faults have stopped, every expert comes to have as many ready homes as it shall, each of which holds it; pins
+//! are heeded.
 
 use crate::world::World;
 use conclave_control::NodeState;
@@ -33,6 +34,14 @@ pub(crate) fn unhealthy(world: &World) -> Option<String> {
             .any(|node| node.identity.is_some_and(|(own, _)| own == *id) && node.held.contains(key))
     };
     let wanted = if world.tight { 1 } else { usable.min(world.state.settings.replicas as usize) };
+    let unheeded = world.state.pins.iter().filter(|_| !world.tight).find_map(|(key, pins)| {
+        let usable = |id: &&NodeId| ready(id) && !world.state.nodes[id].draining;
+        let lacks = |id: &&NodeId| !world.state.placement.homes(key).contains(id);
+        pins.iter().filter(usable).find(lacks).map(|id| format!("{key} is pinned to node {id} in vain"))
+    });
+    if unheeded.is_some() {
+        return unheeded;
+    }
     world.keys.iter().find_map(|key| {
         let homes = world.state.placement.homes(*key);
         let good = homes.iter().filter(|home| ready(home) && holds(home, key)).count();
