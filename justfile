@@ -55,6 +55,6 @@ sbom:
 deny:
     cargo deny check bans licenses sources
 
-# The control plane under simulated faults, 100,000 seeds (three minutes on two cores); other seeds: `just simulate 5..6`.
+# The control plane under simulated faults, 100,000 seeds (some minutes on two cores); other seeds: `just simulate 5..6`.
 simulate SEEDS="0..100000":
     CONCLAVE_SEEDS={{SEEDS}} cargo test --release -p conclave-control --test simulation no_seed

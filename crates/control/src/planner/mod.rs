@@ -133,7 +133,14 @@ pub fn plan(input: &PlanInput) -> Result<Plan, PlanError> {
                     return Err(error);
                 }
                 // Homes that are kept can stand in each other's way; without them there may be room.
-                let bare = PlanInput { current: PlacementMap::new(), ..best.clone() };
+                // What is pinned to a node that is away stays: it could not get it back.
+                let away = |home: &NodeId| input.nodes.iter().any(|node| node.id == *home && !node.accepts);
+                let stays = |key, home: &NodeId| away(home) && input.pins.homes(key).contains(home);
+                let kept = best.current.iter().map(|(key, homes)| {
+                    (key, homes.iter().copied().filter(|home| stays(key, home)).collect::<Vec<_>>())
+                });
+                let kept: PlacementMap = kept.filter(|(_, homes)| !homes.is_empty()).collect();
+                let bare = PlanInput { current: kept, ..best.clone() };
                 place(&Facts::new(&bare), usize::MAX)
             })?;
         let known: usize = facts.current.iter().map(Vec::len).sum();
