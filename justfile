@@ -54,3 +54,7 @@ sbom:
 # Licences, sources and bans of all crates; needs `cargo install cargo-deny`. With network also: cargo deny check advisories
 deny:
     cargo deny check bans licenses sources
+
+# The control plane under simulated faults, 100,000 seeds (some minutes on two cores); other seeds: `just simulate 5..6`.
+simulate SEEDS="0..100000":
+    CONCLAVE_SEEDS={{SEEDS}} cargo test --release -p conclave-control --test simulation no_seed

@@ -7,7 +7,7 @@ use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNod
 use crate::planner::{self, Plan, PlanNode};
 use crate::rebalance::{plan_input, plan_nodes, structural_aim};
 use crate::{ClusterState, ExpertLoads, LoadWindow, Node, NodeState, Rebalance, Rest};
-use conclave_types::{Bytes, LogIndex, Millis, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
+use conclave_types::{Bytes, ExpertKey, LogIndex, Millis, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
 use std::collections::BTreeMap;
 
 /// Who has been heard of within the lease.
@@ -227,10 +227,13 @@ impl Observations {
                 let why =
                     format!("node `{}` went down before it had loaded its share", state.nodes[gone].name);
                 decision.commands.push(Command::CancelTarget(CancelTarget { target: target.id, why }));
-            } else if late.is_empty() {
-                decision.commands.push(Command::PublishTarget(PublishTarget { target: target.id }));
-            } else {
+            } else if !late.is_empty() {
                 decision.waiting = format!("{} to load experts ({})", late.join(", "), target.why);
+            } else if let Some(key) = stranded(state, &target.map) {
+                let why = format!("{key} would be left with homes that are down only");
+                decision.commands.push(Command::CancelTarget(CancelTarget { target: target.id, why }));
+            } else {
+                decision.commands.push(Command::PublishTarget(PublishTarget { target: target.id }));
             }
             return;
         }
@@ -263,9 +266,18 @@ impl Observations {
                 state.settings.nodes_min
             ));
         }
-        let nodes = self.candidates(now, state);
-        let input = plan_input(state, model, nodes, structural_aim(state));
-        let plan = planner::plan(&input).map_err(|error| error.to_string())?;
+        let plan_for = |nodes| {
+            let input = plan_input(state, model, nodes, structural_aim(state));
+            let plan = planner::plan(&input).map_err(|error| error.to_string())?;
+            Ok::<_, String>((input, plan))
+        };
+        let mut nodes = self.candidates(now, state);
+        let (mut input, mut plan) = plan_for(nodes.clone())?;
+        // Nobody is waited for at the price of a home that answers.
+        if stranded(state, &plan.map).is_some() {
+            nodes.retain(|node| node.accepts);
+            (input, plan) = plan_for(nodes)?;
+        }
         if plan.map == state.placement {
             return Ok(Planned { plan, why: String::new() });
         }
@@ -310,6 +322,14 @@ impl Observations {
             state.nodes[&id].state != NodeState::Down || (awaited && holds())
         })
     }
+}
+
+/// An expert that has a ready home, and in `map` only homes that are down.
+fn stranded(state: &ClusterState, map: &PlacementMap) -> Option<ExpertKey> {
+    let is = |id: &NodeId, what| state.nodes.get(id).is_some_and(|node| node.state == what);
+    let mut served =
+        state.placement.iter().filter(|(_, homes)| homes.iter().any(|id| is(id, NodeState::Ready)));
+    served.find(|(key, _)| map.homes(*key).iter().all(|id| is(id, NodeState::Down))).map(|(key, _)| key)
 }
 
 fn reason(state: &ClusterState, plan: &Plan) -> String {

@@ -541,3 +541,41 @@ proptest! {
         prop_assert_eq!(resumed.digest(), whole.digest());
     }
 }
+
+#[test]
+fn fewer_replicas_never_leave_an_expert_with_a_home_that_is_down() {
+    let mut sim = three();
+    sim.dead.insert(NodeId(1));
+    sim.run(5_000);
+    sim.apply(Command::SetReplicas(SetReplicas { replicas: 1 }));
+    sim.run(3_000);
+    assert_eq!((sim.state.epoch, sim.state.uncovered()), (PlacementEpoch(2), (0, 6)));
+}
+
+#[test]
+fn a_target_is_given_up_if_it_would_take_the_last_ready_home_from_an_expert() {
+    let mut sim = three();
+    sim.slow.extend([NodeId(2), NodeId(3)]);
+    sim.apply(Command::SetReplicas(SetReplicas { replicas: 1 }));
+    sim.run(1_000);
+    let kept = sim.state.target.as_ref().unwrap().map.held_by(NodeId(1));
+    assert!(!kept.is_empty());
+    sim.dead.insert(NodeId(1));
+    sim.run(4_000);
+    sim.slow.clear();
+    sim.run(3_000);
+    assert_eq!(sim.state.uncovered(), (0, 6));
+    let story = sim.tell();
+    assert!(story.contains("would be left with homes that are down only"), "{story}");
+}
+
+#[test]
+fn a_new_pin_takes_the_place_of_a_home_where_no_extra_copy_may_be() {
+    let mut sim = three();
+    sim.state.by_load = true;
+    sim.state.settings.extra_percent = 0;
+    sim.apply(pin(ExpertKey::new(0, 0), "c"));
+    sim.run(2_000);
+    let homes = sim.state.placement.homes(ExpertKey::new(0, 0));
+    assert!(homes.contains(&NodeId(3)) && homes.len() == 2, "{homes:?}");
+}

@@ -58,7 +58,10 @@ impl<'a, 'b> Draft<'a, 'b> {
                 _ => facts.replicas.saturating_sub(facts.spread),
             };
             let mut twins = Vec::new();
-            for home in current.iter().map(|home| *home as usize) {
+            // Where not all can stay, those that answer do.
+            let (here, away): (Vec<_>, Vec<_>) =
+                current.iter().map(|home| *home as usize).partition(|home| facts.accepts(*home));
+            for home in here.into_iter().chain(away) {
                 if draft.holds(key, home) {
                     continue;
                 }
@@ -75,6 +78,11 @@ impl<'a, 'b> Draft<'a, 'b> {
             }
         }
         draft
+    }
+
+    /// Every expert keeps as many homes as it has; what it is newly pinned to takes the place of another.
+    pub(super) fn keep_all(facts: &'a Facts<'b>) -> Self {
+        Self::keep(facts, |key| facts.current[key].len().max(facts.replicas))
     }
 
     fn fits(&self, key: usize, at: usize, wanted: usize) -> bool {

@@ -127,13 +127,20 @@ pub fn plan(input: &PlanInput) -> Result<Plan, PlanError> {
         let facts = Facts::new(&best);
         let placed = place(&facts, moves_max)
             // What was given up for balance may be what is missing now.
-            .or_else(|_| by_count::cover(Draft::keep(&facts, |_| usize::MAX)).map(|draft| draft.homes))
+            .or_else(|_| by_count::cover(Draft::keep_all(&facts)).map(|draft| draft.homes))
             .or_else(|error| {
                 if best.current.is_empty() {
                     return Err(error);
                 }
                 // Homes that are kept can stand in each other's way; without them there may be room.
-                let bare = PlanInput { current: PlacementMap::new(), ..best.clone() };
+                // What is pinned to a node that is away stays: it could not get it back.
+                let away = |home: &NodeId| input.nodes.iter().any(|node| node.id == *home && !node.accepts);
+                let stays = |key, home: &NodeId| away(home) && input.pins.homes(key).contains(home);
+                let kept = best.current.iter().map(|(key, homes)| {
+                    (key, homes.iter().copied().filter(|home| stays(key, home)).collect::<Vec<_>>())
+                });
+                let kept: PlacementMap = kept.filter(|(_, homes)| !homes.is_empty()).collect();
+                let bare = PlanInput { current: kept, ..best.clone() };
                 place(&Facts::new(&bare), usize::MAX)
             })?;
         let known: usize = facts.current.iter().map(Vec::len).sum();
@@ -160,7 +167,7 @@ pub fn plan(input: &PlanInput) -> Result<Plan, PlanError> {
 /// The homes that the aim leads to, with at most `moves_max` loads for balance.
 fn place(facts: &Facts<'_>, moves_max: usize) -> Result<Vec<Vec<facts::At>>, PlanError> {
     let mut draft = match &facts.input.aim {
-        Aim::Cover => by_count::cover(Draft::keep(facts, |_| usize::MAX)),
+        Aim::Cover => by_count::cover(Draft::keep_all(facts)),
         Aim::Even => by_count::place(facts, moves_max),
         Aim::Load(loads) => by_load::place(facts, loads, moves_max),
     }?;
