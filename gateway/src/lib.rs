@@ -250,8 +250,10 @@ impl Gateway {
         let (work, engine) = (&self.work, &self.engine);
         let end = async {
             shutdown.cancelled().await;
-            work.leave();
-            tokio::time::sleep(self.leave).await;
+            if !self.leave.is_zero() {
+                work.leave();
+                tokio::time::sleep(self.leave).await;
+            }
             work.drain();
             let running = work.running();
             tracing::info!(running, timeout_s = self.drain.as_secs(), "draining");
