@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use conclave_transport::{
-    Certificates, Crowd, Guest, HANDSHAKE_TIMEOUT, Io, Role, ServerCertificates, asks_as_peer,
+    Certificates, Crowd, Guest, HANDSHAKE_TIMEOUT, Io, Role, ServerCertificates, admit, asks_as_peer,
     open_files_max, proved, refused,
 };
 use hyper::body::Incoming;
@@ -36,8 +36,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The head of a request. Unit: bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const HEADERS_MAX: usize = 100;
-/// Pause after the system gave no socket, as when there are too many open files.
-const NO_SOCKET: Duration = Duration::from_millis(100);
 
 /// What the API's port shows to clients and to other gateways.
 #[derive(Clone, Debug, Default)]
@@ -66,25 +64,11 @@ pub(crate) async fn serve(
     let crowd = Crowd::new(max);
     let running = TaskTracker::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, _, guest) = tokio::select! {
+            admitted = admit(&listener, &crowd) => admitted,
             () = closing.cancelled() => break,
         };
-        let (stream, from) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                refused("no_socket", &error);
-                tokio::time::sleep(NO_SOCKET).await;
-                continue;
-            }
-        };
-        let Some(guest) = crowd.enter() else {
-            refused("full", &from);
-            continue;
-        };
         metrics::gauge!("conclave_connections").set(crowd.len() as f64);
-        // Small chunks of a stream must not wait for more.
-        let _ = stream.set_nodelay(true);
         let (router, shown, closing) = (router.clone(), shown.clone(), closing.clone());
         running.spawn(async move {
             let leave = guest.leave().clone();

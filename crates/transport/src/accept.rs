@@ -7,13 +7,14 @@ use crate::certificates::proved;
 use crate::gate::Caller;
 use crate::{Certificates, Crowd, Guest, Io};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
@@ -143,6 +144,27 @@ pub fn trusted(listener: UnixListener) -> impl Stream<Item = io::Result<Accepted
         .map(|stream| stream.map(|io| Accepted { io, caller: Caller::Here, guest: None, prelude: None }))
 }
 
+/// The next connection of `listener` for which `crowd` has a place; those before it are refused. May be dropped at any time.
+pub async fn admit(listener: &TcpListener, crowd: &Crowd) -> (TcpStream, SocketAddr, Guest) {
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                refused("no_socket", &error);
+                tokio::time::sleep(NO_SOCKET).await;
+                continue;
+            }
+        };
+        let Some(guest) = crowd.enter() else {
+            refused("full", &format!("{from}: all {} connections are being answered", crowd.len()));
+            continue;
+        };
+        // Small messages must not wait for more.
+        let _ = stream.set_nodelay(true);
+        return (stream, from, guest);
+    }
+}
+
 /// Connections of `listener`: with TLS, whose callers have shown a certificate of the authority, where there are
 /// `certificates`; else plain. Needs a runtime; ends when the stream is dropped.
 pub fn accept(
@@ -153,24 +175,10 @@ pub fn accept(
     tokio::spawn(async move {
         let crowd = Crowd::new(crate::open_files_max(CONNECTIONS_MAX));
         loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+            let (stream, from, guest) = tokio::select! {
+                admitted = admit(&listener, &crowd) => admitted,
                 () = sender.closed() => return,
             };
-            let (stream, from) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    refused("no_socket", &error);
-                    tokio::time::sleep(NO_SOCKET).await;
-                    continue;
-                }
-            };
-            let Some(guest) = crowd.enter() else {
-                refused("full", &format!("{from}: there are {CONNECTIONS_MAX} connections"));
-                continue;
-            };
-            // Small replies must not wait for more.
-            let _ = stream.set_nodelay(true);
             let Some(certificates) = &certificates else {
                 if sender.send(Ok(Accepted::new(Io::Plain(stream), Caller::Here, guest))).await.is_err() {
                     return;

@@ -13,7 +13,7 @@ mod io;
 mod role;
 mod token;
 
-pub use accept::{Accepted, HANDSHAKE_TIMEOUT, accept, bounded, refused, trusted};
+pub use accept::{Accepted, HANDSHAKE_TIMEOUT, accept, admit, bounded, refused, trusted};
 pub use certificates::{
     Certificates, ServerCertificates, TlsError, TlsOptions, asks_as_peer, is_good, is_loopback, proved,
 };

@@ -1,7 +1,7 @@
 """Small talk that is made from word lists: what cannot be known, what the user told, and word games."""
 import words
 from grammar import article, expand
-from talk_list import TALK, any_of
+from talk_list import TALK
 
 split = words.split
 
