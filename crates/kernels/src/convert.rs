@@ -4,7 +4,10 @@
 //! alignment, because they come as they came off the wire.
 
 use crate::Isa;
+use crate::isa::Kernel;
 use crate::isa::per_isa;
+use crate::lanes::LANES;
+use crate::vector::Vector;
 
 /// Values that share a scale in int8.
 const Q8_BLOCK: usize = 32;
@@ -66,7 +69,7 @@ fn q8_parts(row: &[u8], width: usize) -> (&[[u8; 4]], &[u8]) {
 /// The scale of a block in int8, by which its largest magnitude becomes 127, and what to multiply its values with. A
 /// block with NaN or infinity gets a NaN scale, so that whatever it touches is seen to be damaged.
 #[inline(always)]
-pub(crate) fn int8_scale(values: &[f32]) -> (f32, f32) {
+fn int8_scale(values: &[f32; Q8_BLOCK]) -> (f32, f32) {
     // Magnitudes compare like their bits, with infinity and NaN above all numbers; as integers the compiler may compare
     // them in any order, so in vectors.
     let peak = values.iter().fold(0, |peak, value| peak.max(value.to_bits() & 0x7fff_ffff));
@@ -76,17 +79,42 @@ pub(crate) fn int8_scale(values: &[f32]) -> (f32, f32) {
     (if peak.is_finite() { peak / 127.0 } else { f32::NAN }, inverse)
 }
 
+/// Writes the int8 codes of a block; returns its scale.
+///
+/// # Safety
+/// The instruction set of `V` is enabled.
 #[inline(always)]
-fn to_q8_body(from: &[f32], to: &mut [u8]) {
-    let (scales, codes) = to.split_at_mut(4 * from.len().div_ceil(Q8_BLOCK));
-    let blocks = from.chunks(Q8_BLOCK).zip(codes.chunks_mut(Q8_BLOCK));
-    for ((values, codes), scale) in blocks.zip(scales.as_chunks_mut::<4>().0) {
-        let (block_scale, inverse) = int8_scale(values);
-        *scale = block_scale.to_le_bytes();
-        codes
-            .iter_mut()
-            .zip(values)
-            .for_each(|(code, value)| *code = (value * inverse).round_ties_even() as i8 as u8);
+pub(crate) unsafe fn int8_block<V: Vector>(values: &[f32; Q8_BLOCK], codes: &mut [i8; Q8_BLOCK]) -> f32 {
+    let (scale, inverse) = int8_scale(values);
+    for at in (0..Q8_BLOCK).step_by(LANES) {
+        // SAFETY: the caller's promise; both have sixteen elements from there on. Codes are in range but for damaged
+        // blocks, whose scale is NaN whatever the codes.
+        unsafe {
+            let scaled = V::load(values[at..].as_ptr()).mul(V::splat(inverse));
+            scaled.store_i8(codes[at..].as_mut_ptr());
+        }
+    }
+    scale
+}
+
+/// [`to_q8`]'s row and where it goes.
+struct ToQ8<'a>(&'a [f32], &'a mut [u8]);
+
+impl Kernel for ToQ8<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self(from, to) = self;
+        let (scales, codes) = to.split_at_mut(4 * from.len().div_ceil(Q8_BLOCK));
+        let blocks = from.chunks(Q8_BLOCK).zip(codes.chunks_mut(Q8_BLOCK));
+        for ((values, codes), scale) in blocks.zip(scales.as_chunks_mut::<4>().0) {
+            let (mut block, mut rounded) = ([0.0; Q8_BLOCK], [0; Q8_BLOCK]);
+            block[..values.len()].copy_from_slice(values);
+            // SAFETY: the trait's contract.
+            *scale = unsafe { int8_block::<V>(&block, &mut rounded) }.to_le_bytes();
+            codes.copy_from_slice(bytemuck::cast_slice(&rounded[..values.len()]));
+        }
     }
 }
 
@@ -108,7 +136,6 @@ fn add_q8_body(weight: f32, from: &[u8], to: &mut [f32]) {
     }
 }
 
-per_isa! { fn to_q8_on(from: &[f32], to: &mut [u8]) = to_q8_body }
 per_isa! { fn from_q8_on(from: &[u8], to: &mut [f32]) = from_q8_body }
 per_isa! { fn add_q8_on(weight: f32, from: &[u8], to: &mut [f32]) = add_q8_body }
 per_isa! { fn to_bf16_on(from: &[f32], to: &mut [u8]) = to_bf16_body }
@@ -150,7 +177,7 @@ pub fn q8_row_bytes(width: usize) -> usize {
 /// Rounds one row to int8: the largest magnitude of each block of 32 becomes 127, ties go to even.
 pub fn to_q8(from: &[f32], to: &mut [u8]) {
     assert_eq!(q8_row_bytes(from.len()), to.len(), "to_q8");
-    to_q8_on(Isa::best(), from, to);
+    Isa::best().run(ToQ8(from, to));
 }
 
 /// What one row in int8 stands for: scale times code, rounded.

@@ -3,11 +3,12 @@
 //! Keeps true: a row's result depends on that row and its expert alone. Every expert's weights are read once for all
 //! of its rows; work is split over (expert, tile of outputs), so that a few hot experts still fill all threads.
 
-use crate::isa::per_isa;
+use crate::isa::{Kernel, per_isa};
 use crate::lanes::exp;
 use crate::matmul::{Buffer, Inputs, QUANT_ROWS, Target};
 use crate::pool::Disjoint;
 use crate::quant::{BLOCK, Form, QuantRows, RowSink, Span, first_rows};
+use crate::vector::Vector;
 use crate::{Isa, Matrix, Pool};
 
 /// Outputs of the down product in one task.
@@ -22,17 +23,25 @@ fn silu_mul_body(gate: &mut [f32], up: &[f32]) {
 
 per_isa! { fn silu_mul_on(gate: &mut [f32], up: &[f32]) = silu_mul_body }
 
-#[inline(always)]
-fn quantize_body(values: &[[f32; BLOCK]], span: Span, first_row: usize, block: usize, sink: &RowSink<'_>) {
-    for (row, values) in values.iter().enumerate() {
-        // SAFETY: one task has these rows' block.
-        unsafe { sink.put(span, first_row + row, block, values) };
-    }
+/// Rows' values of one block, as they come out of the gate.
+struct QuantizeBlock<'a> {
+    values: &'a [[f32; BLOCK]],
+    span: Span,
+    first_row: usize,
+    block: usize,
+    sink: &'a RowSink<'a>,
 }
 
-per_isa! {
-    fn quantize_on(values: &[[f32; BLOCK]], span: Span, first_row: usize, block: usize, sink: &RowSink<'_>)
-        = quantize_body
+impl Kernel for QuantizeBlock<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        for (row, values) in self.values.iter().enumerate() {
+            // SAFETY: one task has these rows' block; the trait's contract.
+            unsafe { self.sink.put::<V>(self.span, self.first_row + row, self.block, values) };
+        }
+    }
 }
 
 /// One expert and the rows that it gets.
@@ -150,7 +159,7 @@ fn gate(
                     }),
                     Some(form) => {
                         let sink = sinks.iter().find(|sink| sink.form == form).expect("made for every form");
-                        quantize_on(isa, gates, span, row, tile, sink);
+                        isa.run(QuantizeBlock { values: gates, span, first_row: row, block: tile, sink });
                     }
                 }
             }

@@ -23,6 +23,8 @@ pub(crate) trait Vector: Copy {
     /// Widens exactly.
     unsafe fn load_i8(from: *const i8) -> Self;
     unsafe fn store(self, to: *mut f32);
+    /// Rounds to nearest, ties to even, and narrows to i8; a lane beyond -128..=127 stores any value.
+    unsafe fn store_i8(self, to: *mut i8);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
@@ -158,6 +160,12 @@ impl Vector for Lanes {
         unsafe { to.cast::<Lanes>().write_unaligned(self) };
     }
     #[inline(always)]
+    unsafe fn store_i8(self, to: *mut i8) {
+        let codes = self.map(|value| ((value + EXP_ROUND) - EXP_ROUND) as i8);
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<[i8; LANES]>().write_unaligned(codes) };
+    }
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         zip(self, &other, |a, b| a + b)
     }
@@ -237,6 +245,10 @@ pub(crate) mod x86 {
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
             unsafe { _mm512_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn store_i8(self, to: *mut i8) {
+            unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(self.0))) }
         }
         #[inline(always)]
         unsafe fn add(self, other: Self) -> Self {
@@ -330,6 +342,16 @@ pub(crate) mod x86 {
             unsafe {
                 _mm256_storeu_ps(to, self.0);
                 _mm256_storeu_ps(to.add(8), self.1);
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_i8(self, to: *mut i8) {
+            unsafe {
+                let narrow = |eight: __m256| {
+                    let ints = _mm256_cvtps_epi32(eight);
+                    _mm_packs_epi32(_mm256_castsi256_si128(ints), _mm256_extracti128_si256::<1>(ints))
+                };
+                _mm_storeu_si128(to.cast(), _mm_packs_epi16(narrow(self.0), narrow(self.1)));
             }
         }
         #[inline(always)]
@@ -504,6 +526,15 @@ pub(crate) mod arm {
                 vst1q_f32(to.add(4), self.1);
                 vst1q_f32(to.add(8), self.2);
                 vst1q_f32(to.add(12), self.3);
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_i8(self, to: *mut i8) {
+            unsafe {
+                let narrow = |four: float32x4_t| vqmovn_s32(vcvtnq_s32_f32(four));
+                let low = vqmovn_s16(vcombine_s16(narrow(self.0), narrow(self.1)));
+                let high = vqmovn_s16(vcombine_s16(narrow(self.2), narrow(self.3)));
+                vst1q_s8(to, vcombine_s8(low, high));
             }
         }
         #[inline(always)]

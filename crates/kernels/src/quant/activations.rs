@@ -5,10 +5,11 @@
 //! touches is seen to be damaged.
 
 use super::{BLOCK, QuantKind};
-use crate::convert::int8_scale;
-use crate::isa::per_isa;
+use crate::convert::int8_block;
+use crate::isa::Kernel;
 use crate::pool::Disjoint;
 use crate::quant::Level;
+use crate::vector::Vector;
 use crate::{Isa, Pool};
 
 /// Rows of a tile: as many as the widest kernel multiplies at once.
@@ -97,7 +98,7 @@ impl QuantRows {
         let sink = out.sink();
         pool.each(rows.div_ceil(TILE), x.len(), |tile| {
             for row in tile * TILE..rows.min((tile + 1) * TILE) {
-                quantize_row_on(isa, &x[row * cols..(row + 1) * cols], span, row, &sink);
+                isa.run(QuantizeRow { x: &x[row * cols..(row + 1) * cols], span, row, sink: &sink });
             }
         });
         out
@@ -164,18 +165,14 @@ impl RowSink<'_> {
     /// Quantises `values` as block `block` of row `row` of `span`.
     ///
     /// # Safety
-    /// No other thread writes this block.
+    /// No other thread writes this block; the instruction set of `V` is enabled.
     #[inline(always)]
-    pub(crate) unsafe fn put(&self, span: Span, row: usize, block: usize, values: &[f32; BLOCK]) {
+    pub(crate) unsafe fn put<V: Vector>(&self, span: Span, row: usize, block: usize, values: &[f32; BLOCK]) {
         let (at, _) = QuantRows::place(self.blocks, span, row, block);
-        let (scale, inverse) = int8_scale(values);
-        let mut codes = [0_i32; BLOCK];
-        let mut sum = 0_i32;
-        for (code, value) in codes.iter_mut().zip(values) {
-            // In range but for damaged blocks, whose scale is NaN whatever the codes.
-            *code = round(value * inverse);
-            sum = sum.wrapping_add(*code);
-        }
+        let mut codes = [0_i8; BLOCK];
+        // SAFETY: the caller's promise.
+        let scale = unsafe { int8_block::<V>(values, &mut codes) };
+        let sum: i32 = codes.iter().map(|code| i32::from(*code)).sum();
         // SAFETY: the caller's promise.
         unsafe {
             self.scales.slice(at, 1)[0] = scale;
@@ -184,12 +181,11 @@ impl RowSink<'_> {
             if self.form.pairs {
                 let out = self.codes.slice(at * BLOCK * 2, BLOCK * 2);
                 for (out, code) in out.as_chunks_mut::<8>().0.iter_mut().zip(codes.as_chunks::<4>().0) {
-                    let [a, b, c, d] = code.map(|code| (code as i16).to_ne_bytes());
+                    let [a, b, c, d] = code.map(|code| i16::from(code).to_ne_bytes());
                     *out = [a[0], a[1], c[0], c[1], b[0], b[1], d[0], d[1]];
                 }
             } else {
-                let out = self.codes.slice(at * BLOCK, BLOCK);
-                out.iter_mut().zip(&codes).for_each(|(out, code)| *out = *code as u8);
+                self.codes.slice(at * BLOCK, BLOCK).copy_from_slice(bytemuck::cast_slice(&codes));
             }
         }
     }
@@ -217,22 +213,30 @@ impl RowSink<'_> {
     }
 }
 
-/// Rounds to the nearest integer, ties to even, for magnitudes below 2^22; adding 1.5 * 2^23 leaves the integer in
-/// the low bits, which unlike a cast the compiler turns into two vector instructions.
-#[inline(always)]
-fn round(value: f32) -> i32 {
-    const SHIFT: f32 = 12_582_912.0;
-    ((value + SHIFT).to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32)
+/// One row of `x`, quantised on its own.
+struct QuantizeRow<'a> {
+    x: &'a [f32],
+    span: Span,
+    row: usize,
+    sink: &'a RowSink<'a>,
 }
 
-per_isa! { fn quantize_row_on(x: &[f32], span: Span, row: usize, sink: &RowSink<'_>) = quantize_row }
+impl Kernel for QuantizeRow<'_> {
+    type Output = ();
 
-#[inline(always)]
-fn quantize_row(x: &[f32], span: Span, row: usize, sink: &RowSink<'_>) {
-    for (block, part) in x.chunks(BLOCK).enumerate() {
-        let mut values = [0.0; BLOCK];
-        values[..part.len()].copy_from_slice(part);
-        // SAFETY: the caller gives each row to one thread.
-        unsafe { sink.put(span, row, block, &values) };
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { x, span, row, sink } = self;
+        let (blocks, rest) = x.as_chunks::<BLOCK>();
+        for (block, values) in blocks.iter().enumerate() {
+            // SAFETY: the caller gives each row to one thread; the trait's contract.
+            unsafe { sink.put::<V>(span, row, block, values) };
+        }
+        if !rest.is_empty() {
+            let mut values = [0.0; BLOCK];
+            values[..rest.len()].copy_from_slice(rest);
+            // SAFETY: as above.
+            unsafe { sink.put::<V>(span, row, blocks.len(), &values) };
+        }
     }
 }

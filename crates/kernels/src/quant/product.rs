@@ -12,7 +12,7 @@ use super::{BLOCK, PackedMatrix, QuantKind};
 const CHUNK: usize = 8;
 
 /// Bytes ahead of the block at hand that are asked of memory: the hardware's own look-ahead ends at every page.
-const PREFETCH: usize = 2048;
+const PREFETCH: usize = 4096;
 
 /// Panels that a call may take at once.
 pub(crate) const PANELS: usize = 2;
