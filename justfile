@@ -58,3 +58,7 @@ deny:
 # The control plane under simulated faults, 100,000 seeds (some minutes on two cores); other seeds: `just simulate 5..6`.
 simulate SEEDS="0..100000":
     CONCLAVE_SEEDS={{SEEDS}} cargo test --release -p conclave-control --test simulation no_seed
+
+# What clients see of the coordinators' settings under kills, freezes and cuts, some ten minutes; another seed: `just linearizability 7`.
+linearizability SEED="1" ROUNDS="160":
+    CONCLAVE_SEED={{SEED}} CONCLAVE_ROUNDS={{ROUNDS}} cargo test --release --workspace --test linearizability -- --nocapture

@@ -1,0 +1,13 @@
+//! What clients see of the coordinators' settings is what one copy of them would show, whatever happens to the
+//! coordinators: three real processes are killed, frozen and cut off while clients write and read; every answer that
+//! anybody got is then checked for linearizability. `CONCLAVE_SEED` and `CONCLAVE_ROUNDS` change what happens and how long.
+
+mod checker;
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(target_os = "linux")]
+mod cuts;
+mod random;
+
+#[cfg(target_os = "linux")]
+mod cluster;
