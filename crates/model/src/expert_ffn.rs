@@ -3,7 +3,7 @@
 
 use crate::{Manifest, ModelError, ModelFolder};
 use conclave_kernels::ffn::{ExpertGroup, grouped_swiglu};
-use conclave_kernels::{Matrix, Pool};
+use conclave_kernels::{Buffer, Matrix, Pool};
 use conclave_types::{Bytes, ExpertKey};
 use rayon::prelude::*;
 
@@ -44,14 +44,14 @@ impl ExpertFfn {
     }
 
     /// `x` `[rows, hidden]` to `[rows, hidden]`.
-    pub fn run(&self, x: &[f32], pool: &Pool) -> Vec<f32> {
+    pub fn run(&self, x: &[f32], pool: &Pool) -> Buffer<f32> {
         let rows: Vec<u32> = (0..(x.len() / self.gate.cols()) as u32).collect();
         Self::run_grouped(&[(self, &rows)], x, self.gate.cols(), pool)
     }
 
     /// For each expert in order, for each of its rows in order, its answer: `[sum of rows, hidden]`. `x` is
     /// `[any, hidden]`. Every expert's weights are read once.
-    pub fn run_grouped(groups: &[(&Self, &[u32])], x: &[f32], hidden: usize, pool: &Pool) -> Vec<f32> {
+    pub fn run_grouped(groups: &[(&Self, &[u32])], x: &[f32], hidden: usize, pool: &Pool) -> Buffer<f32> {
         let groups: Vec<ExpertGroup<'_>> = groups
             .iter()
             .map(|(expert, rows)| ExpertGroup {
@@ -62,7 +62,7 @@ impl ExpertFfn {
             })
             .collect();
         let total: usize = groups.iter().map(|group| group.rows.len()).sum();
-        let mut out = vec![0.0; total * hidden];
+        let mut out = pool.buffer(total * hidden);
         grouped_swiglu(x, hidden, &groups, &mut out, pool);
         out
     }

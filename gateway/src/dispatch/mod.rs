@@ -16,6 +16,7 @@ pub use split::{NodeBatch, NodeLoads, split};
 use times::LayerTimes;
 
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertRows, Lane, RowDtype, Rows};
+use conclave_kernels::Keeper;
 use conclave_model::{Routing, combine_with};
 use conclave_types::{ExpertIdx, ExpertKey, LayerIdx, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
 use futures::future::join_all;
@@ -60,6 +61,8 @@ pub struct Dispatcher {
     homes: RwLock<Arc<Homes>>,
     health: Health,
     counts: ExpertCounts,
+    /// Where large batches of rows lie.
+    keeper: Keeper,
 }
 
 /// How long one layer may take in all, with every retry, before its requests get an error.
@@ -74,7 +77,14 @@ impl Dispatcher {
         homes: Homes,
     ) -> Self {
         let counts = ExpertCounts::new(keys);
-        Self { model, dtype, homes: RwLock::new(Arc::new(homes)), health: Health::default(), counts }
+        Self {
+            model,
+            dtype,
+            homes: RwLock::new(Arc::new(homes)),
+            health: Health::default(),
+            counts,
+            keeper: Keeper::default(),
+        }
     }
 
     /// How many rows asked for each expert.
@@ -121,7 +131,7 @@ impl Dispatcher {
         // Rounded once, whoever gets them.
         let started = Instant::now();
         self.counts.add(layer, &routing.experts);
-        let rows = Rows::from_f32(self.dtype, hidden, rows);
+        let rows = Rows::from_f32_in(&self.keeper, self.dtype, hidden, rows);
         let mut times = LayerTimes::default();
         times.packed(started.elapsed());
         let mut homes = self.homes();
