@@ -18,6 +18,8 @@ pub struct ModelFolder {
     pub dtype: NumericDtype,
     /// generation_config.json, or what a GGUF file says of it; may be empty.
     pub generation: Map<String, Value>,
+    /// What computes it; see [`Self::with_backend`].
+    pub backend: crate::Backend,
     /// In what forms matrices are kept; see [`Self::with_weights`].
     pub weights: crate::WeightDtypes,
     /// Matrices that are packed already; see [`Self::with_pack`].
@@ -62,6 +64,7 @@ impl ModelFolder {
             files,
             dtype,
             generation,
+            backend: crate::Backend::default(),
             weights: crate::WeightDtypes::default(),
             pack: None,
             config_digest,
@@ -72,6 +75,12 @@ impl ModelFolder {
     /// The model's name: the folder's, or that of the GGUF file without its ending.
     pub fn name(&self) -> String {
         self.name.clone()
+    }
+
+    /// Loads experts for `backend`; a trunk has the backend of its `Compute`.
+    pub fn with_backend(mut self, backend: crate::Backend) -> Self {
+        self.backend = backend;
+        self
     }
 
     /// The file that describes the model.

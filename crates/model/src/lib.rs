@@ -4,6 +4,7 @@
 //! family is a description, not code; an unknown or unsupported config value is an error that names it;
 //! what is computed for a row depends on that row alone. Knows no clock, socket or request.
 
+mod backend;
 mod candle;
 mod choice;
 mod compute;
@@ -23,6 +24,7 @@ mod spec;
 mod trunk;
 mod weights;
 
+pub use backend::{Backend, BackendChoice};
 pub use candle::CandleCompute;
 pub use compute::{Compute, ComputeError};
 pub use cpu::CpuCompute;
