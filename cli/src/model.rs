@@ -1,12 +1,12 @@
 //! Which model a role uses, and with what it computes.
 
+use crate::progress;
 use anyhow::{Context, bail};
 use conclave_kernels::Pool;
 use conclave_model::{
     BackendChoice, DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, WeightDtype, WeightDtypes,
     pack_path, write_pack,
 };
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl ModelOptions {
         };
         let weights = WeightDtypes { experts: self.experts_dtype, trunk: self.trunk_dtype };
         let folder = ModelFolder::open(&path, self.dtype)?.with_weights(weights);
-        let folder = folder.with_backend(self.backend.open()?);
+        let folder = folder.with_backend(self.backend.open()?).with_progress(progress::shown());
         match PackFile::open(&folder, &pack_path(&folder)) {
             Ok(pack) => Ok(folder.with_pack(pack)),
             Err(error @ ModelError::StalePack(_)) => {
@@ -161,12 +161,7 @@ pub(crate) fn pack(options: &PackOptions) -> anyhow::Result<()> {
         return Ok(());
     }
     let manifest = options.model.manifest(&folder)?;
-    let terminal = std::io::stderr().is_terminal();
-    let bytes = write_pack(&folder, &manifest, &path, |done, all| {
-        if terminal {
-            eprint!("\rpacked {done} of {all} matrices{}", if done == all { "\n" } else { "" });
-        }
-    })?;
+    let bytes = write_pack(&folder, &manifest, &path)?;
     tracing::info!(
         file = %path.display(),
         bytes,

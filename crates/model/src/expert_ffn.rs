@@ -1,7 +1,7 @@
 //! The experts' weights and their computation, one or many at once, on the folder's backend. Keeps true: on our kernels a
 //! row's result depends on that row and its expert alone.
 
-use crate::{Backend, ComputeError, Manifest, ModelError, ModelFolder, candle};
+use crate::{Backend, ComputeError, Manifest, ModelError, ModelFolder, Unit, candle};
 use conclave_kernels::ffn::{ExpertGroup, grouped_swiglu};
 use conclave_kernels::{Matrix, Pool};
 use conclave_types::{Bytes, ExpertKey};
@@ -40,6 +40,7 @@ impl ExpertFfn {
         manifest: &Manifest,
         keys: &[ExpertKey],
     ) -> Result<Vec<Self>, ModelError> {
+        let _piece = folder.progress.begin("loading the experts", folder.expert_bytes(keys), Unit::Bytes);
         keys.par_iter().map(|key| Self::load(folder, manifest, *key)).collect()
     }
 
