@@ -118,7 +118,15 @@ impl LocalExperts {
             wanted.values().map(|calls| calls.iter().flat_map(Wanted::input_rows).collect()).collect();
         let groups: Vec<(&ExpertFfn, &[u32])> =
             wanted.keys().zip(&rows).map(|(key, rows)| (&*experts[key], rows.as_slice())).collect();
-        let answers = ExpertFfn::run_grouped(&groups, &inputs, hidden, &self.pool);
+        let answers = match ExpertFfn::run_grouped(&groups, &inputs, hidden, &self.pool) {
+            Ok(answers) => answers,
+            Err(error) => {
+                let failed = |check: Result<(), ExpertError>| {
+                    check.and_then(|()| Err(ExpertError::Failed(error.to_string())))
+                };
+                return checks.into_iter().map(failed).collect();
+            }
+        };
         // A lone call gets its answers in the order in which they are computed.
         let mut outputs: Vec<Buffer<f32>> = match batches {
             [_] => vec![answers],
