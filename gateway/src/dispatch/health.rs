@@ -33,6 +33,9 @@ const DEADLINE_UNKNOWN: Duration = Duration::from_secs(5);
 const SLOW: f32 = 3.0;
 /// A node gets less work at so many times the trend of the middle node.
 const SLOWER: f32 = 1.5;
+/// Loads, in percent, of nodes that would rather not be asked at all.
+const FAILED_LOAD: u64 = 100_000;
+const QUARANTINED_LOAD: u64 = 1_000_000;
 /// What is usual is looked up anew after so many answers.
 const LOOK: u32 = 32;
 /// A node whose last answer was late is no place for hedges for so long.
@@ -98,7 +101,7 @@ struct View {
     budget: Budget,
     /// Nodes that are not closed.
     avoided: BTreeSet<NodeId>,
-    /// Of closed nodes that are somewhat slower than others.
+    /// Of those, and of closed nodes that are somewhat slower than others.
     loads: NodeLoads,
     extra: Extra,
     /// Nodes with a series of their own.
@@ -172,6 +175,11 @@ impl Health {
         let state = view.nodes.entry(node).or_default();
         state.paces[index(lane)].add(work, took);
         state.late_until = late.then_some(now + LATE);
+        if state.breaker.state() == State::Slow && state.breaker.due(now) {
+            // The only home of something, or the best of several that are avoided: its own calls are its probes.
+            let good = took <= view.good_within(lane, work);
+            view.change(node, now, |breaker| breaker.probed(good, now));
+        }
         view.change(node, now, |breaker| breaker.answered(now));
         let usual = &mut view.usual[index(lane)];
         usual.since += 1;
@@ -243,8 +251,12 @@ impl Health {
             return None;
         }
         view.nodes.entry(node).or_default().breaker.probing(now);
-        let usual = view.usual[index(lane)].middle.map(|middle| time(middle * PROBE_USUAL, work));
-        Some(usual.map_or(PROBE_UNKNOWN, |usual| usual.clamp(PROBE_MIN, PROBE_MAX)))
+        Some(view.good_within(lane, work))
+    }
+
+    /// A probe was answered after `took`, or was given up then.
+    pub(super) fn probe_took(&self, node: NodeId, lane: Lane, work: f32, took: Duration) {
+        self.view().nodes.entry(node).or_default().paces[index(lane)].add(work, took);
     }
 
     /// A probe was answered rightly and in time, or not.
@@ -303,6 +315,27 @@ impl View {
         self.nodes.get(&node).map(|node| node.breaker.state()).unwrap_or_default()
     }
 
+    /// The time within which a call of `work` shows that a node is quick.
+    fn good_within(&self, lane: Lane, work: f32) -> Duration {
+        let usual = self.usual[index(lane)].middle.map(|middle| time(middle * PROBE_USUAL, work));
+        usual.map_or(PROBE_UNKNOWN, |usual| usual.clamp(PROBE_MIN, PROBE_MAX))
+    }
+
+    /// How many times the usual a node took of late, in the lane where that is more.
+    fn times_usual(&self, node: &Node) -> f32 {
+        let times = |lane: usize| Some((node.paces[lane].trend()? - self.usual[lane].middle?.log2()).exp2());
+        [0, 1].into_iter().filter_map(times).fold(SLOW, f32::max)
+    }
+
+    /// The load of a node that is avoided: where all homes of an expert are, the least bad is asked.
+    fn badness(&self, node: &Node) -> u64 {
+        match node.breaker.state() {
+            State::Quarantined => QUARANTINED_LOAD,
+            State::Failed => FAILED_LOAD,
+            _ => ((self.times_usual(node) * 100.0) as u64).min(FAILED_LOAD / 4),
+        }
+    }
+
     /// Changes a node's breaker; whether it is in another state then.
     fn change(&mut self, id: NodeId, now: Instant, change: impl FnOnce(&mut Breaker)) -> bool {
         let node = self.nodes.entry(id).or_default();
@@ -317,11 +350,13 @@ impl View {
             node.paces = Default::default();
             node.late_until = None;
             self.avoided.remove(&id);
+            self.loads.remove(&id);
             tracing::info!(node = %id, "a home is used again");
         } else {
             self.avoided.insert(id);
+            let load = self.badness(&self.nodes[&id]);
+            self.loads.insert(id, load);
         }
-        self.loads.remove(&id);
         // What is usual is told by closed nodes, and these have changed.
         self.look(Lane::Prefill, now);
         self.look(Lane::Decode, now);
@@ -340,11 +375,19 @@ impl View {
         // While nobody is closed the last that was known holds.
         self.usual[at].middle = middle(&|node| node.paces[at].quantile(0.5)).or(self.usual[at].middle);
         self.usual[at].tail = middle(&|node| node.tails[at]).or(self.usual[at].tail);
-        let Some(trend) = middle(&|node| node.paces[at].trend()) else { return };
-        let slower = closed().filter_map(|(id, node)| Some((*id, (node.paces[at].trend()? - trend).exp2())));
+        // Those that are avoided may have become better or worse.
+        let avoided = self.avoided.iter().map(|id| (*id, self.badness(&self.nodes[id])));
+        let avoided: Vec<(NodeId, u64)> = avoided.collect();
+        let trend = middle(&|node| node.paces[at].trend());
+        self.loads.extend(avoided);
+        let Some(trend) = trend else { return };
+        let closed = self.nodes.iter().filter(|(_, node)| node.breaker.state() == State::Closed);
+        let slower = closed.filter_map(|(id, node)| Some((*id, (node.paces[at].trend()? - trend).exp2())));
         let slower: Vec<(NodeId, f32)> = slower.collect();
         for (id, times) in slower {
-            if times >= SLOW {
+            if self.state(id) != State::Closed {
+                // A look that a change before this one caused has found it out.
+            } else if times >= SLOW {
                 if self.change(id, now, |breaker| breaker.slow(now)) {
                     tracing::warn!(node = %id, times, "a home is slow; others are asked until it is quick again");
                 }
@@ -422,7 +465,8 @@ mod tests {
         answers(&health, 64, &[(0, 10), (1, 100), (2, 10)], now);
         assert_eq!(states(&health), [State::Closed, State::Slow, State::Closed]);
         let askable = health.askable(BTreeSet::new());
-        assert_eq!((askable.avoided, askable.loads), ([NodeId(1)].into(), NodeLoads::new()));
+        assert_eq!(askable.avoided, [NodeId(1)].into());
+        assert!(askable.loads.len() == 1 && askable.loads[&NodeId(1)] >= 300, "{:?}", askable.loads);
     }
 
     #[test]

@@ -321,6 +321,9 @@ impl<'a> LayerRun<'a> {
         let Flight { batch, kind, work, overdue, .. } = flight;
         if let Kind::Probe(within) = kind {
             let reply = reply.and_then(|output| check(output, &batch, self.hidden));
+            if reply.is_ok() {
+                self.health.probe_took(batch.node, self.lane, work, took);
+            }
             self.probed = Some(Probed { batch, reply, in_time: took <= within });
             return;
         }
@@ -492,8 +495,10 @@ impl<'a> LayerRun<'a> {
     async fn end_probe(&mut self) {
         while let Some((at, until)) = self.probe_running() {
             if until <= self.clock.now() {
-                let node = self.flights.remove(at).batch.node;
-                self.health.probed(node, false, self.clock.now());
+                let Flight { batch, work, began, .. } = self.flights.remove(at);
+                let now = self.clock.now();
+                self.health.probe_took(batch.node, self.lane, work, now - began);
+                self.health.probed(batch.node, false, now);
             } else if let Event::Ended(at, reply) = self.next_until(Some(until)).await {
                 // Every pair is answered, so only the probe is left.
                 let flight = self.flights.remove(at);

@@ -16,7 +16,7 @@ const USUAL: u64 = 100;
 pub struct Askable {
     /// All of them.
     pub alive: BTreeSet<NodeId>,
-    /// Those that get only what no other of them holds.
+    /// Those that get only what no other of them holds; of several such homes the least loaded are asked.
     pub avoided: BTreeSet<NodeId>,
     /// How slow they are.
     pub loads: NodeLoads,
@@ -120,6 +120,10 @@ pub fn split(
             let mut homes: Vec<NodeId> = homes.filter(|node| alive.contains(node)).collect();
             if homes.iter().any(|node| !avoided.contains(node)) {
                 homes.retain(|node| !avoided.contains(node));
+            } else if homes.len() > 1 {
+                let load = |node: &NodeId| loads.get(node).copied().unwrap_or(USUAL);
+                let least = homes.iter().map(load).min().unwrap_or(USUAL);
+                homes.retain(|node| load(node) <= 2 * least);
             }
             Wanted { expert, pairs, homes }
         })
@@ -339,6 +343,8 @@ mod tests {
         let found = experts_at(1, &avoiding(&[1, 2]));
         assert_eq!((found[&0], found.values().sum::<usize>()), (16, 24));
         assert_eq!(experts_at(1, &avoiding(&[0, 1, 2])), [(0, 8), (1, 8), (2, 8)].into());
+        let worst = Askable { loads: [(NodeId(1), 1_000), (NodeId(2), 300)].into(), ..avoiding(&[1, 2]) };
+        assert_eq!(experts_at(1, &worst), [(0, 16), (2, 8)].into());
     }
 
     #[test]

@@ -387,6 +387,32 @@ fn a_slow_home_is_left_alone_and_returns_when_it_is_quick_again() {
 }
 
 #[test]
+fn of_two_slow_homes_the_quicker_is_asked_and_returns_by_its_own_answers() {
+    let cluster = Cluster::new(&[(0, &[0, 1]), (1, &[0, 1]), (2, &[0, 1])]);
+    let answered = |node, took| {
+        let now = cluster.clock.now();
+        cluster.dispatcher.health.answered(NodeId(node), Lane::Decode, 48.0, MS(took), false, now);
+    };
+    for (slow, took) in [(0, 100), (1, 40)] {
+        (0..64)
+            .for_each(|_| [(slow, took), (2, 10)].into_iter().for_each(|(node, took)| answered(node, took)));
+        cluster.nodes[slow as usize].takes(took);
+        assert_eq!(cluster.state(slow), State::Slow);
+    }
+    for _ in 0..20 {
+        cluster.clock.pass(MS(100));
+        assert_eq!(cluster.layer(), 40);
+    }
+    let calls = cluster.calls();
+    assert!(calls[0] < 6 && calls[1] == 20, "the other gets probes only: {calls:?}");
+    assert_eq!(cluster.state(1), State::Slow);
+    cluster.nodes[1].takes(10);
+    let layers = cluster.layers_until(100, || cluster.state(1) == State::Closed);
+    assert!(layers < 50, "after {layers} layers");
+    assert_eq!(cluster.state(0), State::Slow);
+}
+
+#[test]
 fn wrong_answers_are_replaced_and_their_node_returns_after_four_right_ones() {
     for lie in [Lie::NotANumber, Lie::TooShort] {
         let cluster = Cluster::new(&TWO_HOMES);
