@@ -116,10 +116,15 @@ impl Rows {
         }
     }
 
+    /// The bytes of row `row`. Panics if it is not there.
+    pub fn row(&self, row: usize) -> &[u8] {
+        let bytes = self.dtype.row_bytes(self.width);
+        &self.data[row * bytes..(row + 1) * bytes]
+    }
+
     /// Adds `weight` times row `row` to `out` `[width]`.
     pub fn add_weighted(&self, row: usize, weight: f32, out: &mut [f32]) {
-        let bytes = self.dtype.row_bytes(self.width);
-        let row = &self.data[row * bytes..(row + 1) * bytes];
+        let row = self.row(row);
         match self.dtype {
             RowDtype::F32 => conclave_kernels::add_weighted_f32(weight, row, out),
             RowDtype::Bf16 => conclave_kernels::add_weighted_bf16(weight, row, out),
