@@ -77,7 +77,10 @@ pub(super) mod manual {
 
     impl Drop for Until {
         fn drop(&mut self) {
-            self.times.lock().unwrap().sleepers.remove(&self.key);
+            // After a panic nobody waits any more.
+            if let Ok(mut times) = self.times.lock() {
+                times.sleepers.remove(&self.key);
+            }
         }
     }
 
@@ -122,9 +125,9 @@ pub(super) mod manual {
                     return output;
                 }
                 if !woken.0.swap(false, Ordering::Relaxed) {
+                    let next = self.0.lock().unwrap().sleepers.pop_first();
+                    let ((at, _), _) = next.expect("nobody waits for a time, so nothing can happen");
                     let mut times = self.0.lock().unwrap();
-                    let ((at, _), _) =
-                        times.sleepers.pop_first().expect("nobody waits for a time, so nothing can happen");
                     times.now = times.now.max(at);
                 }
             }
