@@ -15,6 +15,7 @@ mod model;
 mod nodes;
 mod operate;
 mod process;
+mod progress;
 mod roles;
 mod serve;
 mod settings;

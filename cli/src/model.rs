@@ -1,12 +1,12 @@
 //! Which model a role uses, and with what it computes.
 
+use crate::progress;
 use anyhow::{Context, bail};
 use conclave_kernels::Pool;
 use conclave_model::{
-    DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, WeightDtype, WeightDtypes, pack_path,
-    write_pack,
+    BackendChoice, DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, WeightDtype, WeightDtypes,
+    pack_path, write_pack,
 };
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +16,10 @@ pub(crate) struct ModelOptions {
     /// Model folder in Hugging Face layout, or a .gguf file; default: the small model that comes with Conclave.
     #[arg(long, env = "CONCLAVE_MODEL")]
     model: Option<PathBuf>,
+    /// What computes: cpu (our kernels), candle (the reference on the CPU: readable and slow, all weights widened to f32),
+    /// cuda or metal (candle on the first GPU, in a binary built with that feature).
+    #[arg(long, env = "CONCLAVE_BACKEND", default_value_t)]
+    backend: BackendChoice,
     /// What to compute in: auto (as stored), f32 or bf16.
     #[arg(long, env = "CONCLAVE_DTYPE", default_value = "auto")]
     dtype: DtypeChoice,
@@ -26,7 +30,7 @@ pub(crate) struct ModelOptions {
     /// The same for the trunk: attention, dense blocks and the output head. Router and embedding stay as stored.
     #[arg(long, env = "CONCLAVE_TRUNK_DTYPE", default_value_t)]
     trunk_dtype: WeightDtype,
-    /// Threads for computing; default: one per core.
+    /// Threads for computing; default: one per core. candle has threads of its own, as many as RAYON_NUM_THREADS.
     #[arg(long, env = "CONCLAVE_THREADS")]
     threads: Option<usize>,
     /// Manifest of the model, as `conclave manifest` writes it; default: read and hash the whole folder.
@@ -51,6 +55,11 @@ impl ModelOptions {
         Self { dtype, experts_dtype: weights, trunk_dtype: weights, ..self.clone() }
     }
 
+    /// The same model in the same forms on another backend.
+    pub(crate) fn on(&self, backend: BackendChoice) -> Self {
+        Self { backend, ..self.clone() }
+    }
+
     /// Opens the folder; loads nothing.
     pub(crate) fn open(&self) -> anyhow::Result<ModelFolder> {
         let path = match &self.model {
@@ -59,6 +68,7 @@ impl ModelOptions {
         };
         let weights = WeightDtypes { experts: self.experts_dtype, trunk: self.trunk_dtype };
         let folder = ModelFolder::open(&path, self.dtype)?.with_weights(weights);
+        let folder = folder.with_backend(self.backend.open()?).with_progress(progress::shown());
         match PackFile::open(&folder, &pack_path(&folder)) {
             Ok(pack) => Ok(folder.with_pack(pack)),
             Err(error @ ModelError::StalePack(_)) => {
@@ -100,6 +110,7 @@ impl ModelOptions {
     /// The flags by which a child process uses the same model.
     pub(crate) fn flags(&self, folder: &ModelFolder, manifest: &std::path::Path) -> Vec<std::ffi::OsString> {
         let mut flags = vec!["--model".into(), folder.path.clone().into()];
+        flags.extend(["--backend".into(), folder.backend.name().into()]);
         flags.extend(["--dtype".into(), folder.dtype.name().into()]);
         let WeightDtypes { experts, trunk } = folder.weights;
         flags.extend(["--experts-dtype".into(), experts.name().into()]);
@@ -150,12 +161,7 @@ pub(crate) fn pack(options: &PackOptions) -> anyhow::Result<()> {
         return Ok(());
     }
     let manifest = options.model.manifest(&folder)?;
-    let terminal = std::io::stderr().is_terminal();
-    let bytes = write_pack(&folder, &manifest, &path, |done, all| {
-        if terminal {
-            eprint!("\rpacked {done} of {all} matrices{}", if done == all { "\n" } else { "" });
-        }
-    })?;
+    let bytes = write_pack(&folder, &manifest, &path)?;
     tracing::info!(
         file = %path.display(),
         bytes,

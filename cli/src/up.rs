@@ -6,8 +6,11 @@
 use crate::announce::announce;
 use crate::model::ModelOptions;
 use crate::process::{Logging, Stop, check, private_folder, runtime};
+use crate::progress;
 use anyhow::{Context, bail};
-use conclave_control_rpc::{CoordinatorClient, Credentials};
+use conclave_control_rpc::{ClusterStatus, CoordinatorClient, Credentials, NodeStatus};
+use conclave_model::Unit;
+use conclave_types::NodeId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -334,8 +337,21 @@ impl Cluster {
 async fn until_ready(apis: &[SocketAddr], coordinators: &[String]) -> anyhow::Result<()> {
     let client = CoordinatorClient::new(coordinators.to_vec(), Credentials::default());
     let mut told = String::new();
+    let progress = progress::shown();
+    // While nodes load: the piece of work, and how many experts of it were told of.
+    let mut loading = None;
     loop {
-        let waiting = match client.status().await {
+        let status = client.status().await;
+        match status.as_ref().ok().and_then(experts_loaded) {
+            Some((held, wanted)) => {
+                let begin = || (progress.begin("the nodes load experts", wanted, Unit::Experts), 0);
+                let (_, told) = loading.get_or_insert_with(begin);
+                progress.done(held.saturating_sub(*told));
+                *told = held.max(*told);
+            }
+            None => loading = None,
+        }
+        let waiting = match status {
             Ok(status) if !status.waiting.is_empty() => status.waiting,
             Ok(status) if status.state.epoch.0 > 0 => "the gateway".to_owned(),
             Ok(_) | Err(_) => "a leader among the coordinators".to_owned(),
@@ -355,6 +371,18 @@ async fn until_ready(apis: &[SocketAddr], coordinators: &[String]) -> anyhow::Re
         }
         tokio::time::sleep(ASK).await;
     }
+}
+
+/// While nodes load what a placement wants of them: how many experts they have, each counted at every home, and how many they
+/// shall have.
+fn experts_loaded(status: &ClusterStatus) -> Option<(u64, u64)> {
+    status.state.target.as_ref()?;
+    let of_node = |node: &NodeStatus| {
+        let wanted = status.state.wanted_at(NodeId(node.node)).len() as u64;
+        (node.experts.min(wanted), wanted)
+    };
+    let sums = status.nodes.iter().map(of_node).fold((0, 0), |sum, node| (sum.0 + node.0, sum.1 + node.1));
+    Some(sums).filter(|(_, wanted)| *wanted > 0)
 }
 
 /// Starts the role's process, and starts it again whenever it ends.

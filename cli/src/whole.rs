@@ -5,12 +5,15 @@
 use crate::model::ModelOptions;
 use crate::nodes;
 use crate::process::private_folder;
-use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, LocalExperts};
+use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, Lane, LocalExperts};
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
-use conclave_gateway::{Driver, Forward, Overlap, RowsDtype};
+use conclave_gateway::{Driver, Forward, ForwardError, Overlap, Passed, RowsDtype};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
-use conclave_model::{CpuCompute, KvDtypeChoice, Manifest, ModelFolder, Trunk, WeightDtype, WeightDtypes};
+use conclave_model::{
+    Backend, CandleCompute, Compute, ComputeError, CpuCompute, KvDtypeChoice, Manifest, ModelFolder,
+    StepSequence, Trunk, WeightDtype, WeightDtypes,
+};
 use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,9 +67,34 @@ pub(crate) struct Way {
     pub(crate) rows: RowsDtype,
 }
 
+/// A forward pass, whatever its backend.
+pub(crate) trait Pass {
+    /// [`Forward::run`]; what comes out is kept for [`Self::logits`].
+    fn run(&mut self, tokens: &[u32], sequences: &[StepSequence], lane: Lane) -> Result<(), ForwardError>;
+    /// Logits `[rows.len(), vocab]` of the named rows of the last pass.
+    fn logits(&self, rows: &[usize]) -> Result<Vec<f32>, ComputeError>;
+}
+
+struct Kept<C: Compute> {
+    forward: Forward<C>,
+    passed: Option<Passed<C::Act>>,
+}
+
+impl<C: Compute> Pass for Kept<C> {
+    fn run(&mut self, tokens: &[u32], sequences: &[StepSequence], lane: Lane) -> Result<(), ForwardError> {
+        self.passed = Some(self.forward.run(tokens, sequences, lane)?);
+        Ok(())
+    }
+
+    fn logits(&self, rows: &[usize]) -> Result<Vec<f32>, ComputeError> {
+        let passed = self.passed.as_ref().expect("logits are asked for after a pass");
+        self.forward.logits(passed, rows)
+    }
+}
+
 /// A loaded model.
 pub(crate) struct Whole {
-    pub(crate) forward: Forward<CpuCompute>,
+    pub(crate) forward: Box<dyn Pass>,
     pub(crate) folder: ModelFolder,
     pub(crate) digest: ModelDigest,
     pub(crate) pool: Arc<Pool>,
@@ -119,15 +147,22 @@ impl Whole {
             (Homes { epoch: PlacementEpoch(1), map, backends }, bytes)
         };
         let kv = kv.resolve(folder.dtype);
-        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv), &folder)?;
         let dispatcher = Arc::new(Dispatcher::new(
             digest,
             folder.spec.expert_keys(),
             way.rows.resolve(folder.dtype),
             homes,
         ));
-        let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, driver)?;
-        let forward = forward.with_overlap(way.overlap);
+        let forward = match folder.backend.clone() {
+            Backend::Cpu => {
+                let compute = CpuCompute::new(&folder.spec, pool.clone()).with_kv(kv);
+                pass(compute, &folder, kv_blocks, way.overlap, dispatcher, driver)?
+            }
+            Backend::Candle(device) => {
+                let compute = CandleCompute::new(&folder.spec, device).with_kv(kv);
+                pass(compute, &folder, kv_blocks, way.overlap, dispatcher, driver)?
+            }
+        };
         Ok(Self { forward, folder, digest, pool, asked, expert_bytes, kv, rows: way.rows })
     }
 
@@ -146,8 +181,24 @@ impl Whole {
         if self.rows != RowsDtype::Auto {
             form.push_str(", rows q8");
         }
+        if !matches!(self.folder.backend, Backend::Cpu) {
+            form.push_str(&format!(", on {}", self.folder.backend.name()));
+        }
         form
     }
+}
+
+fn pass<C: Compute>(
+    compute: C,
+    folder: &ModelFolder,
+    kv_blocks: usize,
+    overlap: Overlap,
+    dispatcher: Arc<Dispatcher>,
+    driver: Driver,
+) -> anyhow::Result<Box<dyn Pass>> {
+    let trunk = Trunk::load(compute, folder)?;
+    let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, driver)?.with_overlap(overlap);
+    Ok(Box::new(Kept { forward, passed: None }))
 }
 
 /// Counts what is asked of all experts.

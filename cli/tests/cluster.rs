@@ -28,6 +28,27 @@ fn signal(pid: u32, name: &str) {
     assert!(sent.success(), "kill -{name} {pid}");
 }
 
+/// A process that is stopped nine tenths of the time, until this is dropped.
+struct Slowed {
+    shell: Process,
+    pid: u32,
+}
+
+impl Slowed {
+    fn start(pid: u32) -> Self {
+        let turns = format!("while kill -STOP {pid}; do sleep 0.045; kill -CONT {pid}; sleep 0.005; done");
+        Self { shell: Process(Command::new("sh").args(["-c", &turns]).spawn().unwrap()), pid }
+    }
+}
+
+impl Drop for Slowed {
+    fn drop(&mut self) {
+        let _ = self.shell.0.kill();
+        let _ = self.shell.0.wait();
+        signal(self.pid, "CONT");
+    }
+}
+
 /// A running cluster; stopped when dropped.
 struct Up {
     child: Child,
@@ -236,6 +257,32 @@ fn one_golden_text_holds_on_one_process_on_three_nodes_and_through_every_loss() 
     let refused = up.admin(&["drain", "node-9"]);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no node `node-9`"));
+}
+
+#[test]
+fn a_node_that_runs_a_tenth_of_the_time_changes_no_text_and_is_left_alone_until_it_is_quick() {
+    let up = Up::start(&["--coordinators", "1"]);
+    let request = long_story("a dog", 1, 0.0);
+    let calm = up.text(&request);
+    let labelled = |name: &str| -> Vec<f64> {
+        let (_, text) = up.get("/metrics");
+        let values = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        values.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    let slowed = Slowed::start(up.pid("node-2"));
+    wait_until("a node is taken for slow", || {
+        assert_eq!(up.text(&request), calm, "with a slow node");
+        labelled("conclave_expert_node_state").contains(&1.0)
+    });
+    assert_eq!(up.text(&request), calm, "with a slow node that is left alone");
+    drop(slowed);
+    wait_until("every node is asked again", || {
+        assert_eq!(up.text(&request), calm, "with a node that was slow");
+        labelled("conclave_expert_node_state") == [0.0; 3]
+    });
+    let extra = [labelled("conclave_expert_hedges_total"), labelled("conclave_expert_probes_total")].concat();
+    let (extra, calls) = (extra.iter().sum::<f64>(), up.metric("conclave_expert_calls_total"));
+    assert!(extra > 0.0 && extra <= 0.1 * calls + 10.0, "{extra} extra calls of {calls}");
 }
 
 #[test]

@@ -40,6 +40,15 @@ fn a_request_gets_the_same_text_alone_and_among_sixteen() {
 }
 
 #[test]
+fn the_reference_backend_tells_the_same_story() {
+    let request = story("a dog", 1, 0.0);
+    let text = |backend| serve(&["--dtype", "f32", "--backend", backend]).text(&request);
+    let ours = text("cpu");
+    assert!(ours.len() > 20, "{ours}");
+    assert_eq!(text("candle"), ours);
+}
+
+#[test]
 fn bad_requests_get_openai_errors_before_any_work() {
     let server = serve(&["--body-bytes-max", "100000"]);
     let chat = "/v1/chat/completions";

@@ -91,7 +91,8 @@ pub(crate) fn what_if(api: &Api, request: WhatIfRequest) -> Result<WhatIfReply, 
         match state.nodes.iter().find(|(_, node)| node.name == *name) {
             Some((id, _)) => dead.push(*id),
             None => {
-                let known: Vec<&str> = state.nodes.values().map(|node| node.name.as_str()).collect();
+                let mut known: Vec<&str> = state.nodes.values().map(|node| node.name.as_str()).collect();
+                known.sort_unstable();
                 return Ok(rejected(format!("there is no node `{name}`; there are {}", known.join(", "))));
             }
         }

@@ -106,7 +106,7 @@ impl ExpertNode {
             address,
             capacity: options.memory_max.map(Bytes),
             zone: options.zone.clone(),
-            numerics: conclave_kernels::NUMERICS.to_owned(),
+            numerics: folder.backend.numerics(),
             model: model_facts(&folder, &manifest),
         };
         let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), credentials));

@@ -6,7 +6,7 @@ use conclave_control::command::RegisterNode;
 use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport, NodeState};
 use conclave_control_rpc::{ControlError, CoordinatorClient};
 use conclave_expert::LocalExperts;
-use conclave_model::{Manifest, ModelFolder};
+use conclave_model::{Manifest, ModelFolder, Unit};
 use conclave_types::{ExpertKey, LogIndex, NodeId, PlacementEpoch};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -221,7 +221,11 @@ impl Membership {
         let started = Instant::now();
         let count = missing.len();
         let (experts, folder, manifest) = (self.experts.clone(), self.folder.clone(), self.manifest.clone());
-        let load = move || missing.into_iter().try_for_each(|key| experts.add(&folder, &manifest, key));
+        let load = move || {
+            let bytes = folder.expert_bytes(&missing);
+            let _piece = folder.progress.begin("loading the experts", bytes, Unit::Bytes);
+            missing.into_iter().try_for_each(|key| experts.add(&folder, &manifest, key))
+        };
         match tokio::task::spawn_blocking(load).await {
             Ok(Ok(())) => {
                 let millis = started.elapsed().as_millis() as u64;

@@ -23,7 +23,8 @@ pub use peers::PeerOptions;
 
 use api::{ApiState, Defaults};
 use conclave_kernels::Pool;
-use conclave_model::{CpuCompute, Manifest, ModelError, ModelFolder, Trunk};
+use conclave_kernels::attention::KvDtype;
+use conclave_model::{Backend, CandleCompute, CpuCompute, Manifest, ModelError, ModelFolder, Trunk};
 use conclave_scheduler::SchedulerOptions;
 use conclave_telemetry::Monitor;
 use conclave_transport::{ServerCertificates, TlsError};
@@ -124,7 +125,6 @@ impl Gateway {
         let digest: ModelDigest = manifest.model_digest(folder);
         let codec = text::TextCodec::load(&folder.path, folder.spec.vocab as u32)?;
         let kv_dtype = options.kv_dtype.resolve(folder.dtype);
-        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool).with_kv(kv_dtype), folder)?;
         let dispatcher = Arc::new(Dispatcher::new(
             digest,
             folder.spec.expert_keys(),
@@ -141,8 +141,10 @@ impl Gateway {
             context_max,
             prefix_cache: options.prefix_cache,
         };
+        // candle rounds keys and values to the dtype, but keeps them in f32.
+        let kept = if matches!(folder.backend, Backend::Cpu) { kv_dtype } else { KvDtype::F32 };
         let kv_bytes = folder.spec.layers
-            * kv_dtype.layer_bytes(
+            * kept.layer_bytes(
                 scheduler.blocks as usize,
                 scheduler.block_size as usize,
                 folder.spec.kv_heads,
@@ -156,7 +158,17 @@ impl Gateway {
         );
         let driver = Driver::start().map_err(GatewayError::Driver)?;
         let connections = driver.handle();
-        let (engine, thread) = engine::start(trunk, scheduler, options.overlap, dispatcher.clone(), driver)?;
+        let (overlap, experts) = (options.overlap, dispatcher.clone());
+        let (engine, thread) = match folder.backend.clone() {
+            Backend::Cpu => {
+                let compute = CpuCompute::new(&folder.spec, pool).with_kv(kv_dtype);
+                engine::start(Trunk::load(compute, folder)?, scheduler, overlap, experts, driver)?
+            }
+            Backend::Candle(device) => {
+                let compute = CandleCompute::new(&folder.spec, device).with_kv(kv_dtype);
+                engine::start(Trunk::load(compute, folder)?, scheduler, overlap, experts, driver)?
+            }
+        };
         let metrics = conclave_telemetry::install_metrics("gateway");
         api::count_from_zero();
         metrics::gauge!("conclave_kv_bytes").set(kv_bytes as f64);
@@ -165,6 +177,9 @@ impl Gateway {
         let mut class = format!("{digest} kv {}", kv_dtype.name());
         if options.rows_dtype != RowsDtype::Auto {
             class.push_str(" rows q8");
+        }
+        if !matches!(folder.backend, Backend::Cpu) {
+            class.push_str(&format!(" on {}", folder.backend.numerics()));
         }
         let class = api::short(&Digest::of(class.as_bytes()));
         let state = Arc::new(ApiState {

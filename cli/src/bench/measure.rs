@@ -94,8 +94,8 @@ impl Bench {
             .collect();
         let mut work = Work::default();
         for _ in 0..steps {
-            let x = self.whole.forward.run(&tokens, &batch, Lane::Decode)?;
-            let logits = self.whole.forward.logits(&x, &rows)?;
+            self.whole.forward.run(&tokens, &batch, Lane::Decode)?;
+            let logits = self.whole.forward.logits(&rows)?;
             let vocab = self.whole.folder.spec.vocab;
             let next = logits.chunks_exact(vocab).zip(&batch);
             tokens = next.map(|(logits, sequence)| greedy(logits, sequence.start + 1)).collect();
@@ -112,10 +112,10 @@ impl Bench {
         for (step, chunk) in prompt.chunks(STEP_TOKENS_MAX).enumerate() {
             let start = step * STEP_TOKENS_MAX;
             let sequence = StepSequence { start, len: chunk.len(), block_table: table.to_vec() };
-            let x = self.whole.forward.run(chunk, &[sequence], Lane::Prefill)?;
+            self.whole.forward.run(chunk, &[sequence], Lane::Prefill)?;
             let last = start + chunk.len() == prompt.len();
             if last {
-                next = greedy(&self.whole.forward.logits(&x, &[chunk.len() - 1])?, prompt.len());
+                next = greedy(&self.whole.forward.logits(&[chunk.len() - 1])?, prompt.len());
             }
             work += self.cost.step([(start, chunk.len())].into_iter(), usize::from(last));
         }

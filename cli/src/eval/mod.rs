@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use conclave_expert::Lane;
 use conclave_gateway::RowsDtype;
 use conclave_gateway::text::TextCodec;
-use conclave_model::{DtypeChoice, KvDtypeChoice, StepSequence};
+use conclave_model::{BackendChoice, DtypeChoice, KvDtypeChoice, StepSequence};
 use score::{Difference, Score};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -48,12 +48,26 @@ pub(crate) struct EvalOptions {
     /// Load the model a second time, all of it in this dtype, and compare: auto, f32 or bf16.
     #[arg(long)]
     reference_dtype: Option<DtypeChoice>,
+    /// Load the model a second time on this backend, and compare: cpu, candle, cuda or metal. Without --reference-dtype in
+    /// the same forms.
+    #[arg(long)]
+    reference_backend: Option<BackendChoice>,
     /// Write the figures as JSON to this file; `-`: to the standard output, in place of the text.
     #[arg(long)]
     json: Option<PathBuf>,
 }
 
 impl EvalOptions {
+    /// What to compare with, if with anything.
+    fn reference(&self) -> Option<(ModelOptions, KvDtypeChoice, RowsDtype)> {
+        let (model, kv, rows) = match (self.reference_dtype, self.reference_backend) {
+            (None, None) => return None,
+            (None, Some(_)) => (self.model.clone(), self.kv_dtype, self.rows_dtype),
+            (Some(dtype), _) => (self.model.all_in(dtype), KvDtypeChoice::Auto, RowsDtype::Auto),
+        };
+        Some((self.reference_backend.map_or(model.clone(), |backend| model.on(backend)), kv, rows))
+    }
+
     /// Every problem at once.
     fn validate(&self) -> Vec<String> {
         let mut problems = self.model.validate();
@@ -96,8 +110,10 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
         Whole::load(model, model.open()?, blocks(options.window), kv, way)
     };
     let mut whole = load(&options.model, options.kv_dtype, options.rows_dtype)?;
-    let reference = |dtype| load(&options.model.all_in(dtype), KvDtypeChoice::Auto, RowsDtype::Auto);
-    let mut reference = options.reference_dtype.map(reference).transpose()?;
+    let mut reference = match options.reference() {
+        Some((model, kv, rows)) => Some(load(&model, kv, rows)?),
+        None => None,
+    };
     let found = evaluate(&mut whole, reference.as_mut(), &windows)?;
     let report = found.json(options, &whole, reference.as_ref());
     match options.json.as_deref() {
@@ -158,18 +174,16 @@ fn evaluate(
             let sequence = StepSequence { start: 0, len: read.len(), block_table };
             whole.forward.run(read, &[sequence], Lane::Prefill)
         };
-        let x = pass(whole)?;
-        let other = reference.as_deref_mut().map(pass).transpose()?;
+        pass(whole)?;
+        reference.as_deref_mut().map(pass).transpose()?;
         let rows: Vec<usize> = (0..read.len()).collect();
         for (rows, asked) in rows.chunks(LOGIT_ROWS).zip(asked.chunks(LOGIT_ROWS)) {
-            let logits = whole.forward.logits(&x, rows)?;
+            let logits = whole.forward.logits(rows)?;
             for (logits, asked) in logits.chunks_exact(vocab).zip(asked) {
                 score.add(logits, *asked);
             }
-            if let (Some(reference), Some(other), Some((theirs, difference))) =
-                (&reference, &other, &mut against)
-            {
-                let expected = reference.forward.logits(other, rows)?;
+            if let (Some(reference), Some((theirs, difference))) = (&reference, &mut against) {
+                let expected = reference.forward.logits(rows)?;
                 let both = expected.chunks_exact(vocab).zip(logits.chunks_exact(vocab)).zip(asked);
                 for ((expected, logits), asked) in both {
                     theirs.add(expected, *asked);
@@ -242,7 +256,14 @@ mod tests {
         model: ModelOptions,
     }
 
+    #[derive(Parser)]
+    struct EvalFlags {
+        #[command(flatten)]
+        eval: EvalOptions,
+    }
+
     struct Golden {
+        folder: PathBuf,
         model: ModelOptions,
         prompt: Vec<u32>,
         logits: Vec<f32>,
@@ -259,6 +280,7 @@ mod tests {
         let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let logits = tensors.tensor("logits").unwrap().data().chunks_exact(4);
         Golden {
+            folder,
             model: flags.model,
             prompt: prompt.map(|id| id.as_u64().unwrap() as u32).collect(),
             logits: logits.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
@@ -311,6 +333,29 @@ mod tests {
         let both = nll(&golden.prompt[..17]);
         assert_eq!(both.tokens(), 14);
         assert!((both.nll() - (parts[0].nll() + parts[1].nll()) / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn both_backends_compute_one_model_with_its_experts_in_any_form() {
+        let golden = golden("qwen3_moe/untied_dense_layer");
+        for dtype in ["auto", "q8", "q4"] {
+            let folder = golden.folder.to_str().unwrap();
+            let forms = ["--dtype", "f32", "--experts-dtype", dtype, "--trunk-dtype", dtype];
+            let flags = [&["eval", "--model", folder, "--reference-backend", "candle"], &forms[..]].concat();
+            let options = EvalFlags::parse_from(flags).eval;
+            let (theirs, kv, rows) = options.reference().unwrap();
+            let load = |model: &ModelOptions| {
+                let way = Way { rows, ..Way::default() };
+                Whole::load(model, model.open().unwrap(), blocks(64), kv, way).unwrap()
+            };
+            let (mut ours, mut theirs) = (load(&options.model), load(&theirs));
+            assert_eq!(theirs.form(), format!("{}, on candle", ours.form()));
+            let windows = one(&golden.prompt, 24);
+            let (_, difference) = evaluate(&mut ours, Some(&mut theirs), &windows).unwrap().against.unwrap();
+            // Not 0: the order of additions is another.
+            assert!((1e-9..1e-3).contains(&difference.logit_max()), "{dtype}: {difference:?}");
+            assert_eq!(difference.agreement(), 1.0, "{dtype}");
+        }
     }
 
     #[test]

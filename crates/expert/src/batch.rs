@@ -2,6 +2,7 @@
 //! backend rounds exactly as a remote one does.
 
 use bytes::Bytes;
+use conclave_kernels::Keeper;
 use conclave_model::NumericDtype;
 use conclave_types::{ExpertIdx, LayerIdx, ModelDigest, PlacementEpoch};
 use std::time::Duration;
@@ -55,8 +56,13 @@ pub struct Rows {
 impl Rows {
     /// Rounds `values` `[count, width]` to `dtype`.
     pub fn from_f32(dtype: RowDtype, width: usize, values: &[f32]) -> Self {
+        Self::from_f32_in(&Keeper::default(), dtype, width, values)
+    }
+
+    /// [`Self::from_f32`], in memory of `keeper`.
+    pub fn from_f32_in(keeper: &Keeper, dtype: RowDtype, width: usize, values: &[f32]) -> Self {
         let count = values.len() / width;
-        let mut data = vec![0; count * dtype.row_bytes(width)];
+        let mut data = keeper.take(count * dtype.row_bytes(width));
         match dtype {
             RowDtype::F32 => {
                 let bytes = data.as_chunks_mut::<4>().0.iter_mut();
@@ -68,7 +74,7 @@ impl Rows {
                 rows.for_each(|(to, from)| conclave_kernels::to_q8(from, to));
             }
         }
-        Self { dtype, width, count, data: data.into() }
+        Self { dtype, width, count, data: Bytes::from_owner(data) }
     }
 
     /// The named rows, in that order; all of them in order are not copied.
@@ -89,29 +95,36 @@ impl Rows {
 
     /// The rows widened exactly, `[count, width]`.
     pub fn to_f32(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.count * self.width];
+        self.widen(&mut values);
+        values
+    }
+
+    /// Writes the rows, widened exactly, to `to` `[count, width]`.
+    pub fn widen(&self, to: &mut [f32]) {
         match self.dtype {
             RowDtype::F32 => {
-                self.data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+                let values = self.data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+                to.iter_mut().zip(values).for_each(|(to, value)| *to = value);
             }
-            RowDtype::Bf16 => {
-                let mut values = vec![0.0; self.data.len() / 2];
-                conclave_kernels::from_bf16(&self.data[..2 * values.len()], &mut values);
-                values
-            }
+            RowDtype::Bf16 => conclave_kernels::from_bf16(&self.data, to),
             RowDtype::Q8 => {
-                let mut values = vec![0.0; self.count * self.width];
                 let rows = self.data.chunks_exact(self.dtype.row_bytes(self.width));
-                let rows = rows.zip(values.chunks_exact_mut(self.width));
+                let rows = rows.zip(to.chunks_exact_mut(self.width));
                 rows.for_each(|(from, to)| conclave_kernels::from_q8(from, to));
-                values
             }
         }
     }
 
+    /// The bytes of row `row`. Panics if it is not there.
+    pub fn row(&self, row: usize) -> &[u8] {
+        let bytes = self.dtype.row_bytes(self.width);
+        &self.data[row * bytes..(row + 1) * bytes]
+    }
+
     /// Adds `weight` times row `row` to `out` `[width]`.
     pub fn add_weighted(&self, row: usize, weight: f32, out: &mut [f32]) {
-        let bytes = self.dtype.row_bytes(self.width);
-        let row = &self.data[row * bytes..(row + 1) * bytes];
+        let row = self.row(row);
         match self.dtype {
             RowDtype::F32 => conclave_kernels::add_weighted_f32(weight, row, out),
             RowDtype::Bf16 => conclave_kernels::add_weighted_bf16(weight, row, out),

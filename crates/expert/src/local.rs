@@ -2,7 +2,7 @@
 //! dtype, so that where an expert runs changes no bit; merged calls give each caller what it would get alone.
 
 use crate::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, ExpertOutput, ExpertRows, Rows};
-use conclave_kernels::Pool;
+use conclave_kernels::{Buffer, Pool};
 use conclave_model::{ExpertFfn, Manifest, ModelError, ModelFolder};
 use conclave_types::{Bytes, ExpertIdx, ExpertKey, ModelDigest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,11 +99,13 @@ impl LocalExperts {
             batches.iter().map(|batch| self.check(&experts, batch)).collect();
         // expert -> the calls that want it, each with the first of its answer rows, in order of calls.
         let mut wanted: BTreeMap<ExpertKey, Vec<Wanted<'_>>> = BTreeMap::new();
-        let mut inputs: Vec<f32> = Vec::new();
         let mut first_input = 0;
-        let hidden = batches.iter().zip(&checks).find(|(_, check)| check.is_ok()).map(|(b, _)| b.rows.width);
+        let fit = || batches.iter().zip(&checks).filter(|(_, check)| check.is_ok()).map(|(batch, _)| batch);
+        let hidden = fit().next().map_or(0, |batch| batch.rows.width);
+        let mut inputs = self.pool.buffer(fit().map(|batch| batch.rows.count).sum::<usize>() * hidden);
         for (call, batch) in batches.iter().enumerate().filter(|(call, _)| checks[*call].is_ok()) {
-            inputs.extend(batch.rows.to_f32());
+            let place = first_input * hidden;
+            batch.rows.widen(&mut inputs[place..place + batch.rows.count * hidden]);
             let mut first_answer = 0;
             for ExpertRows { expert, rows } in &batch.experts {
                 let key = ExpertKey { layer: batch.layer, expert: *expert };
@@ -116,22 +118,30 @@ impl LocalExperts {
             wanted.values().map(|calls| calls.iter().flat_map(Wanted::input_rows).collect()).collect();
         let groups: Vec<(&ExpertFfn, &[u32])> =
             wanted.keys().zip(&rows).map(|(key, rows)| (&*experts[key], rows.as_slice())).collect();
-        let hidden = hidden.unwrap_or(0);
-        let answers = ExpertFfn::run_grouped(&groups, &inputs, hidden, &self.pool);
+        let answers = match ExpertFfn::run_grouped(&groups, &inputs, hidden, &self.pool) {
+            Ok(answers) => answers,
+            Err(error) => {
+                let failed = |check: Result<(), ExpertError>| {
+                    check.and_then(|()| Err(ExpertError::Failed(error.to_string())))
+                };
+                return checks.into_iter().map(failed).collect();
+            }
+        };
         // A lone call gets its answers in the order in which they are computed.
-        let mut outputs: Vec<Vec<f32>> = match batches {
+        let mut outputs: Vec<Buffer<f32>> = match batches {
             [_] => vec![answers],
-            _ => sorted_by_call(batches, &wanted, &answers, hidden),
+            _ => sorted_by_call(batches, &wanted, &answers, hidden, &self.pool),
         };
         let compute_us = started.elapsed().as_micros().min(u128::from(u32::MAX)) as u32;
-        let finish = |((batch, check), output): ((&&ExpertBatch, Result<(), ExpertError>), &mut Vec<f32>)| {
-            check?;
-            let rows = Rows::from_f32(batch.rows.dtype, batch.rows.width, output);
-            if !rows.all_finite() {
-                return Err(ExpertError::Failed(format!("layer {} gave NaN or infinity", batch.layer)));
-            }
-            Ok(ExpertOutput { rows, queue_us: 0, compute_us })
-        };
+        let finish =
+            |((batch, check), output): ((&&ExpertBatch, Result<(), ExpertError>), &mut Buffer<f32>)| {
+                check?;
+                let rows = Rows::from_f32_in(self.pool.keeper(), batch.rows.dtype, batch.rows.width, output);
+                if !rows.all_finite() {
+                    return Err(ExpertError::Failed(format!("layer {} gave NaN or infinity", batch.layer)));
+                }
+                Ok(ExpertOutput { rows, queue_us: 0, compute_us })
+            };
         batches.iter().zip(checks).zip(&mut outputs).map(finish).collect()
     }
 }
@@ -159,9 +169,10 @@ fn sorted_by_call(
     wanted: &BTreeMap<ExpertKey, Vec<Wanted<'_>>>,
     answers: &[f32],
     hidden: usize,
-) -> Vec<Vec<f32>> {
-    let mut outputs: Vec<Vec<f32>> =
-        batches.iter().map(|batch| vec![0.0; batch.output_rows() * hidden]).collect();
+    pool: &Pool,
+) -> Vec<Buffer<f32>> {
+    let mut outputs: Vec<Buffer<f32>> =
+        batches.iter().map(|batch| pool.buffer(batch.output_rows() * hidden)).collect();
     let mut taken = 0;
     for part in wanted.values().flatten() {
         let len = part.rows.len() * hidden;

@@ -59,7 +59,7 @@ pub struct ExpertGroup<'a> {
 
 /// The rows between the two products, in the forms that the down matrices ask for.
 struct Gated {
-    floats: Vec<f32>,
+    floats: crate::Buffer<f32>,
     quantized: Vec<QuantRows>,
 }
 
@@ -122,11 +122,11 @@ fn gate(
     pool: &Pool,
 ) -> Gated {
     let forms: Vec<Option<Form>> = groups.iter().map(|group| Inputs::form_for(isa, group.down)).collect();
-    let mut floats = vec![0.0; if forms.contains(&None) { total * width } else { 0 }];
+    let mut floats = pool.buffer(if forms.contains(&None) { total * width } else { 0 });
     let mut quantized: Vec<QuantRows> = Vec::new();
     for form in forms.iter().flatten() {
         if !quantized.iter().any(|rows| rows.form == *form) {
-            quantized.push(QuantRows::zeros(*form, total, width));
+            quantized.push(QuantRows::room(*form, total, width, pool));
         }
     }
     {

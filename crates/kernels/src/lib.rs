@@ -7,6 +7,7 @@
 
 mod aligned;
 pub mod attention;
+mod buffers;
 mod convert;
 pub mod ffn;
 mod isa;
@@ -25,6 +26,7 @@ mod vector;
 /// change of an order of summation.
 pub const NUMERICS: &str = "lanes16-v1";
 
+pub use buffers::{Buffer, Keeper, Recycled};
 pub use convert::{
     add_weighted_bf16, add_weighted_f32, add_weighted_q8, all_finite, all_finite_bf16, all_finite_q8,
     from_bf16, from_q8, q8_row_bytes, to_bf16, to_q8,

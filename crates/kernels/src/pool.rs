@@ -4,6 +4,7 @@
 //! that has not begun, so a core that another process took costs speed in proportion and no more. Each task is
 //! claimed by one atomic add, whoever comes first.
 
+use crate::{Buffer, Keeper, Recycled};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -82,6 +83,7 @@ pub struct Pool {
     /// Held while a region is open: one region at a time. The threads, to wake them.
     turn: Mutex<Vec<Thread>>,
     handles: Vec<JoinHandle<()>>,
+    buffers: Keeper,
 }
 
 impl Pool {
@@ -103,7 +105,7 @@ impl Pool {
         };
         let handles: Vec<JoinHandle<()>> = (1..threads.max(1)).map(start).collect();
         let turn = Mutex::new(handles.iter().map(|handle| handle.thread().clone()).collect());
-        Self { shared, turn, handles }
+        Self { shared, turn, handles, buffers: Keeper::default() }
     }
 
     /// Everything runs on the caller's thread.
@@ -114,6 +116,16 @@ impl Pool {
     /// How many threads compute, the caller's included.
     pub fn threads(&self) -> usize {
         self.handles.len() + 1
+    }
+
+    /// `len` elements of any value, to be overwritten, in memory that was used before if there is some.
+    pub fn buffer<T: Recycled>(&self, len: usize) -> Buffer<T> {
+        self.buffers.take(len)
+    }
+
+    /// Who keeps the memory of [`Self::buffer`].
+    pub fn keeper(&self) -> &Keeper {
+        &self.buffers
     }
 
     /// Runs `task(i)` for `0..tasks`, which together cost about `multiply_adds`. A panic of a task reaches the

@@ -1,10 +1,11 @@
-//! `Compute` on candle-core: the readable reference, on any device that candle supports.
+//! `Compute` and the routed experts on candle-core: the readable reference, on any device that candle supports.
 //!
 //! Keeps true: written from the textbook, operation by operation, so that the fast kernels have something
 //! independent to be compared with. Weights are widened to f32. Knows no tricks.
 
 use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence, WeightDtype};
 use candle_core::{D, DType, Device, Tensor};
+use conclave_kernels::Matrix;
 use conclave_kernels::attention::KvDtype;
 use conclave_kernels::quant::BLOCK;
 
@@ -30,6 +31,15 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// The values of `matrix` on `device`.
+    fn of(matrix: &Matrix, device: &Device) -> candle_core::Result<Self> {
+        let (rows, cols) = (matrix.rows(), matrix.cols());
+        let mut values = vec![0.0; rows * cols];
+        values.chunks_exact_mut(cols).enumerate().for_each(|(row, out)| matrix.row_f32(row, out));
+        let values = Tensor::from_vec(values, (rows, cols), device)?;
+        Ok(Self { values, quantized: matrix.packed().is_some() })
+    }
+
     /// `x wᵀ`; rows that meet quantised weights are rounded first, as the kernels round them.
     fn product(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let weights = self.values.t()?;
@@ -46,6 +56,51 @@ fn round_to_int8(x: &Tensor) -> candle_core::Result<Tensor> {
     let scale = (padded.abs()?.max_keepdim(D::Minus1)? / 127.0)?.maximum(1e-30)?;
     let rounded = padded.broadcast_div(&scale)?.round()?.broadcast_mul(&scale)?;
     rounded.reshape((rows, blocks * BLOCK))?.narrow(D::Minus1, 0, cols)?.contiguous()
+}
+
+/// `down (silu(gate x) * (up x))`.
+fn swiglu(x: &Tensor, gate: &Weights, up: &Weights, down: &Weights) -> candle_core::Result<Tensor> {
+    down.product(&(gate.product(x)?.silu()? * up.product(x)?)?)
+}
+
+/// The weights of one routed expert.
+pub(crate) struct Expert {
+    gate: Weights,
+    up: Weights,
+    down: Weights,
+}
+
+impl Expert {
+    /// Of gate and up `[width, hidden]` and down `[hidden, width]`.
+    pub(crate) fn new([gate, up, down]: &[Matrix; 3], device: &Device) -> Result<Self, ComputeError> {
+        let weights = |matrix| Weights::of(matrix, device);
+        Ok(Self { gate: weights(gate)?, up: weights(up)?, down: weights(down)? })
+    }
+
+    /// Bytes on the device.
+    pub(crate) fn bytes(&self) -> usize {
+        [&self.gate, &self.up, &self.down]
+            .iter()
+            .map(|weights| weights.values.elem_count() * size_of::<f32>())
+            .sum()
+    }
+}
+
+/// For each expert in order, for each of its rows of `x` `[any, hidden]` in order, its answer: `[sum of rows, hidden]`.
+pub(crate) fn run_grouped(
+    groups: &[(&Expert, &[u32])],
+    x: &[f32],
+    hidden: usize,
+) -> Result<Vec<f32>, ComputeError> {
+    let mut answers = Vec::new();
+    for (Expert { gate, up, down }, rows) in groups.iter().filter(|(_, rows)| !rows.is_empty()) {
+        let row = |row: &u32| &x[*row as usize * hidden..(*row as usize + 1) * hidden];
+        let theirs: Vec<f32> = rows.iter().flat_map(row).copied().collect();
+        let theirs = Tensor::from_vec(theirs, (rows.len(), hidden), gate.values.device())?;
+        let answer = swiglu(&theirs, gate, up, down)?;
+        answers.extend(answer.flatten_all()?.to_vec1::<f32>()?);
+    }
+    Ok(answers)
 }
 
 impl From<candle_core::Error> for ComputeError {
@@ -108,9 +163,7 @@ impl Compute for CandleCompute {
         dtype: WeightDtype,
     ) -> Result<Weights, ModelError> {
         let matrix = folder.matrix(tensor, [rows, cols], dtype)?;
-        let mut values = vec![0.0; rows * cols];
-        values.chunks_exact_mut(cols).enumerate().for_each(|(row, out)| matrix.row_f32(row, out));
-        Ok(Weights { values: self.tensor(values, &[rows, cols])?, quantized: matrix.packed().is_some() })
+        Ok(Weights::of(&matrix, &self.device).map_err(ComputeError::from)?)
     }
 
     fn vector(&self, folder: &ModelFolder, tensor: &str, len: usize) -> Result<Tensor, ModelError> {
@@ -250,9 +303,7 @@ impl Compute for CandleCompute {
         up: &Weights,
         down: &Weights,
     ) -> Result<Tensor, ComputeError> {
-        let gated = gate.product(x)?.silu()?;
-        let upped = up.product(x)?;
-        Ok(down.product(&(gated * upped)?)?)
+        Ok(swiglu(x, gate, up, down)?)
     }
 
     fn select(&self, x: &Tensor, rows: &[usize]) -> Result<Tensor, ComputeError> {

@@ -1,4 +1,5 @@
-//! The seam between the trunk and what computes it: the dozen operations that a trunk needs.
+//! The seam between the trunk and what computes it: the dozen operations that a trunk needs. Routed experts have their own,
+//! `ExpertFfn`.
 //!
 //! Two implementations: `CpuCompute` (our kernels) and `CandleCompute` (candle-core: readable, any device).
 

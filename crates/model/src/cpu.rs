@@ -2,7 +2,7 @@
 
 use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence, WeightDtype};
 use conclave_kernels::attention::{KvDtype, KvLayer, SequenceRows, attend};
-use conclave_kernels::{Matrix, Pool, RopeTable, ffn, matmul, rms_norm};
+use conclave_kernels::{Buffer, Matrix, Pool, RopeTable, ffn, matmul, rms_norm};
 use std::sync::Arc;
 
 /// Our CPU kernels on a pool of threads.
@@ -14,7 +14,7 @@ pub struct CpuCompute {
 
 /// Activation rows in host memory.
 pub struct Act {
-    data: Vec<f32>,
+    data: Buffer<f32>,
     width: usize,
 }
 
@@ -77,7 +77,7 @@ impl Compute for CpuCompute {
 
     fn embed(&self, table: &Matrix, ids: &[u32]) -> Result<Act, ComputeError> {
         let width = table.cols();
-        let mut data = vec![0.0; ids.len() * width];
+        let mut data = self.pool.buffer(ids.len() * width);
         for (id, row) in ids.iter().zip(data.chunks_exact_mut(width)) {
             table.row_f32(*id as usize, row);
         }
@@ -85,13 +85,13 @@ impl Compute for CpuCompute {
     }
 
     fn linear(&self, x: &Act, w: &Matrix, bias: Option<&Vec<f32>>) -> Result<Act, ComputeError> {
-        let mut data = vec![0.0; x.rows() * w.rows()];
+        let mut data = self.pool.buffer(x.rows() * w.rows());
         matmul(&x.data, w, bias.map(Vec::as_slice), &mut data, &self.pool);
         Ok(Act { data, width: w.rows() })
     }
 
     fn rms_norm(&self, x: &Act, weight: &Vec<f32>, eps: f32) -> Result<Act, ComputeError> {
-        let mut data = vec![0.0; x.data.len()];
+        let mut data = self.pool.buffer(x.data.len());
         rms_norm(&x.data, weight, eps, &mut data, &self.pool);
         Ok(Act { data, width: x.width })
     }
@@ -123,33 +123,36 @@ impl Compute for CpuCompute {
         let dim = kv.head_dim;
         let layer = &mut kv.layers[layer];
         layer.write(&k.data, &v.data, &rows, &self.pool);
-        let mut data = vec![0.0; q.data.len()];
+        let mut data = self.pool.buffer(q.data.len());
         let scale = (dim as f32).powf(-0.5);
         attend(&q.data, q.width / dim, layer, &rows, window, scale, &mut data, &self.pool);
         Ok(Act { data, width: q.width })
     }
 
     fn add(&self, mut x: Act, y: &Act) -> Result<Act, ComputeError> {
-        x.data.iter_mut().zip(&y.data).for_each(|(x, y)| *x += y);
+        x.data.iter_mut().zip(&*y.data).for_each(|(x, y)| *x += y);
         Ok(x)
     }
 
     fn swiglu(&self, x: &Act, gate: &Matrix, up: &Matrix, down: &Matrix) -> Result<Act, ComputeError> {
-        let mut data = vec![0.0; x.rows() * down.rows()];
+        let mut data = self.pool.buffer(x.rows() * down.rows());
         ffn::swiglu(&x.data, gate, up, down, &mut data, &self.pool);
         Ok(Act { data, width: down.rows() })
     }
 
     fn select(&self, x: &Act, rows: &[usize]) -> Result<Act, ComputeError> {
-        let data = rows.iter().flat_map(|row| &x.data[row * x.width..(row + 1) * x.width]).copied().collect();
+        let mut data = self.pool.buffer(rows.len() * x.width);
+        for (row, to) in rows.iter().zip(data.chunks_exact_mut(x.width)) {
+            to.copy_from_slice(&x.data[row * x.width..(row + 1) * x.width]);
+        }
         Ok(Act { data, width: x.width })
     }
 
     fn download(&self, x: &Act) -> Result<Vec<f32>, ComputeError> {
-        Ok(x.data.clone())
+        Ok(x.data.to_vec())
     }
 
     fn upload(&self, data: Vec<f32>, width: usize) -> Result<Act, ComputeError> {
-        Ok(Act { data, width })
+        Ok(Act { data: data.into(), width })
     }
 }

@@ -139,6 +139,17 @@ pub enum ModelError {
     /// A pack file was made from other weights or in other forms.
     #[error("{}: made from other files or in other forms; run `conclave pack` again", .0.display())]
     StalePack(PathBuf),
+    /// A backend cannot be opened.
+    #[error(
+        "backend `{backend}` cannot be used: {why}; build with `cargo build --release --features {backend}` where its \
+         toolkit and device are, or choose --backend cpu"
+    )]
+    Device {
+        /// The option's word.
+        backend: &'static str,
+        /// By candle.
+        why: String,
+    },
     /// The backend failed.
     #[error("compute: {0}")]
     Compute(#[from] crate::ComputeError),

@@ -2,7 +2,7 @@
 
 use crate::formats::{gguf, safetensors};
 use crate::{DtypeChoice, ModelError, ModelSpec, NumericDtype, StoredDtype, WeightFiles, families};
-use conclave_types::Digest;
+use conclave_types::{Digest, ExpertKey};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -18,10 +18,14 @@ pub struct ModelFolder {
     pub dtype: NumericDtype,
     /// generation_config.json, or what a GGUF file says of it; may be empty.
     pub generation: Map<String, Value>,
+    /// What computes it; see [`Self::with_backend`].
+    pub backend: crate::Backend,
     /// In what forms matrices are kept; see [`Self::with_weights`].
     pub weights: crate::WeightDtypes,
     /// Matrices that are packed already; see [`Self::with_pack`].
     pub pack: Option<std::sync::Arc<crate::PackFile>>,
+    /// Who hears how far reading, loading and packing are; see [`Self::with_progress`].
+    pub progress: crate::Progress,
     pub(crate) config_digest: Digest,
     name: String,
 }
@@ -62,8 +66,10 @@ impl ModelFolder {
             files,
             dtype,
             generation,
+            backend: crate::Backend::default(),
             weights: crate::WeightDtypes::default(),
             pack: None,
+            progress: crate::Progress::default(),
             config_digest,
             name,
         })
@@ -72,6 +78,29 @@ impl ModelFolder {
     /// The model's name: the folder's, or that of the GGUF file without its ending.
     pub fn name(&self) -> String {
         self.name.clone()
+    }
+
+    /// Loads experts for `backend`; a trunk has the backend of its `Compute`.
+    pub fn with_backend(mut self, backend: crate::Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Tells `progress` how far reading, loading and packing are.
+    pub fn with_progress(mut self, progress: crate::Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Stored bytes of `tensors`; what is missing is found out when it is read.
+    pub(crate) fn stored_bytes<S: AsRef<str>>(&self, tensors: impl IntoIterator<Item = S>) -> u64 {
+        let bytes = |tensor: S| self.files.bytes(tensor.as_ref()).map_or(0, <[u8]>::len) as u64;
+        tensors.into_iter().map(bytes).sum()
+    }
+
+    /// Stored bytes of the experts `keys`.
+    pub fn expert_bytes<'a>(&self, keys: impl IntoIterator<Item = &'a ExpertKey>) -> u64 {
+        self.stored_bytes(keys.into_iter().flat_map(|key| self.spec.expert_tensors(*key)))
     }
 
     /// The file that describes the model.

@@ -4,6 +4,7 @@
 //! family is a description, not code; an unknown or unsupported config value is an error that names it;
 //! what is computed for a row depends on that row alone. Knows no clock, socket or request.
 
+mod backend;
 mod candle;
 mod choice;
 mod compute;
@@ -17,12 +18,14 @@ mod formats;
 mod kv_dtype;
 mod manifest;
 mod pack;
+mod progress;
 mod route;
 mod sample;
 mod spec;
 mod trunk;
 mod weights;
 
+pub use backend::{Backend, BackendChoice};
 pub use candle::CandleCompute;
 pub use compute::{Compute, ComputeError};
 pub use cpu::CpuCompute;
@@ -33,6 +36,7 @@ pub use formats::{StoredDtype, WeightFiles, gguf};
 pub use kv_dtype::KvDtypeChoice;
 pub use manifest::Manifest;
 pub use pack::{PackFile, pack_path, write_pack};
+pub use progress::{Piece, Progress, Step, Unit};
 pub use route::{RouteError, Routing, combine, combine_with, route};
 pub use sample::{Sampled, SamplingParams, TokenLogprob, argmax, log_softmax, sample};
 pub use spec::{DtypeChoice, ExpertNames, ModelSpec, NumericDtype, QkNorm, RouterRule};

@@ -1,7 +1,7 @@
 //! The manifest: the digest of every tensor, so that each role verifies exactly what it loads.
 
 use crate::spec::EMBEDDING;
-use crate::{ModelError, ModelFolder, WeightDtype, WeightDtypes};
+use crate::{ModelError, ModelFolder, Unit, WeightDtype, WeightDtypes};
 use conclave_types::{Digest, ModelDigest};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,14 @@ impl Manifest {
     /// Reads and hashes every tensor of the folder, with all cores.
     pub fn compute(folder: &ModelFolder) -> Result<Self, ModelError> {
         let names: Vec<&str> = folder.files.names().collect();
-        let digests: Result<Vec<Digest>, ModelError> =
-            names.par_iter().map(|name| folder.files.digest(name)).collect();
+        let bytes = folder.stored_bytes(&names);
+        let _piece = folder.progress.begin("reading and hashing the weights", bytes, Unit::Bytes);
+        let digest = |name: &&str| {
+            let digest = folder.files.digest(name)?;
+            folder.progress.done(folder.stored_bytes([name]));
+            Ok(digest)
+        };
+        let digests: Result<Vec<Digest>, ModelError> = names.par_iter().map(digest).collect();
         let tensors = names.into_iter().map(str::to_owned).zip(digests?).collect();
         Ok(Self { config: folder.config_digest, tensors })
     }
@@ -80,7 +86,12 @@ impl Manifest {
             // What is packed has a digest of its own; but the embedding is read as plain numbers beside.
             .filter(|name| *name == EMBEDDING || !folder.is_packed(name))
             .collect();
-        trunk.par_iter().try_for_each(|name| self.verify(folder, name))
+        let _piece = folder.progress.begin("checking the trunk", folder.stored_bytes(&trunk), Unit::Bytes);
+        trunk.par_iter().try_for_each(|name| {
+            self.verify(folder, name)?;
+            folder.progress.done(folder.stored_bytes([name]));
+            Ok(())
+        })
     }
 
     /// Refuses `tensor` if its bytes are not those of the manifest.

@@ -5,7 +5,7 @@
 //! source files and forms that it was made from; every matrix has a digest, which who loads it checks.
 
 use crate::formats::MappedFile;
-use crate::{Manifest, ModelError, ModelFolder, WeightDtype};
+use crate::{Manifest, ModelError, ModelFolder, Unit, WeightDtype};
 use conclave_kernels::quant::{Line, PackedMatrix, QuantKind};
 use conclave_kernels::{Matrix, Storage};
 use conclave_types::Digest;
@@ -75,15 +75,10 @@ pub fn pack_path(folder: &ModelFolder) -> PathBuf {
     beside.unwrap_or(Path::new(".")).join("conclave-pack").join(name)
 }
 
-/// Quantises what the forms of `folder` ask for and writes it to `path`; `progress(done, all)` counts matrices.
+/// Quantises what the forms of `folder` ask for and writes it to `path`; the bytes of the file.
 ///
 /// Errors: nothing is quantised in these forms; a tensor is damaged; the disk.
-pub fn write_pack(
-    folder: &ModelFolder,
-    manifest: &Manifest,
-    path: &Path,
-    progress: impl FnMut(usize, usize),
-) -> Result<u64, ModelError> {
+pub fn write_pack(folder: &ModelFolder, manifest: &Manifest, path: &Path) -> Result<u64, ModelError> {
     let wanted = wanted(folder)?;
     if wanted.is_empty() {
         return Err(ModelError::NothingToPack(folder.path.clone()));
@@ -93,7 +88,7 @@ pub fn write_pack(
         std::fs::create_dir_all(parent).map_err(failed)?;
     }
     let partial = path.with_extension("partial");
-    let written = write_all(folder, manifest, &wanted, &partial, progress)
+    let written = write_all(folder, manifest, &wanted, &partial)
         .and_then(|bytes| std::fs::rename(&partial, path).map(|()| bytes).map_err(failed));
     if written.is_err() {
         // What is left of it may have filled the disk; that it cannot be removed is the lesser error.
@@ -125,8 +120,9 @@ fn write_all(
     manifest: &Manifest,
     wanted: &[Wanted],
     path: &Path,
-    mut progress: impl FnMut(usize, usize),
 ) -> Result<u64, ModelError> {
+    let bytes = folder.stored_bytes(wanted.iter().map(|(tensor, ..)| tensor));
+    let _piece = folder.progress.begin("quantising and packing", bytes, Unit::Bytes);
     let failed = |error| ModelError::File { file: path.to_owned(), error };
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path).map_err(failed)?);
     out.write_all(&[0; PREAMBLE as usize]).map_err(failed)?;
@@ -147,7 +143,6 @@ fn write_all(
             tensors.insert(tensor.clone(), Packed { kind, shape: *shape, offset, digest: *digest });
             offset += packed.data().len() as u64;
         }
-        progress(tensors.len(), wanted.len());
     }
     let header =
         Header { manifest: manifest.clone(), forms: forms(folder), sources: sources(folder)?, tensors };

@@ -147,6 +147,11 @@ impl ModelSpec {
             .map(|part| format!("model.layers.{}.{block}.experts.{}.{part}.weight", key.layer, key.expert))
     }
 
+    /// The tensor of the router of a sparse `layer`.
+    pub(crate) fn router_tensor(&self, layer: usize) -> String {
+        format!("model.layers.{layer}.{}.gate.weight", self.names.block)
+    }
+
     /// The tensor of the output head.
     pub(crate) fn head_tensor(&self) -> &'static str {
         if self.tied { EMBEDDING } else { "lm_head.weight" }

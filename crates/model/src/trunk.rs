@@ -5,8 +5,8 @@
 
 use crate::spec::EMBEDDING;
 use crate::{
-    Compute, ComputeError, ModelError, ModelFolder, ModelSpec, QkNorm, RouteError, Routing, WeightDtype,
-    route,
+    Compute, ComputeError, ModelError, ModelFolder, ModelSpec, QkNorm, RouteError, Routing, Unit,
+    WeightDtype, route,
 };
 
 /// The rows of one sequence in a step.
@@ -112,8 +112,7 @@ impl<C: Compute> Trunk<C> {
                     down: matrix(&format!("{at}.mlp.down_proj.weight"), spec.hidden, spec.dense_width)?,
                 }
             } else {
-                let name = format!("{at}.{}.gate.weight", spec.names.block);
-                Block::Sparse { router: plain(&name, spec.experts, spec.hidden)? }
+                Block::Sparse { router: plain(&spec.router_tensor(index), spec.experts, spec.hidden)? }
             };
             Ok(Layer {
                 attention: Attention {
@@ -130,9 +129,6 @@ impl<C: Compute> Trunk<C> {
                 block,
             })
         };
-        let layers = (0..spec.layers).map(load_layer).collect::<Result<_, _>>()?;
-        let embedding = plain(EMBEDDING, spec.vocab, spec.hidden)?;
-        let norm = vector("model.norm.weight", spec.hidden)?;
         // A tied head is the embedding itself, unless the two are kept in different forms.
         let head_name = spec.head_tensor();
         let as_embedding = match dtype {
@@ -140,6 +136,14 @@ impl<C: Compute> Trunk<C> {
             other => other == unquantized,
         };
         let own_head = !(spec.tied && as_embedding);
+        let matrices = spec.trunk_matrices().into_iter().map(|(name, _)| name);
+        let matrices = matrices.filter(|name| own_head || name != head_name);
+        let routers = spec.moe_layers().into_iter().map(|layer| spec.router_tensor(layer.0 as usize));
+        let bytes = folder.stored_bytes(matrices.chain(routers).chain([EMBEDDING.to_owned()]));
+        let _piece = folder.progress.begin("loading the trunk", bytes, Unit::Bytes);
+        let layers = (0..spec.layers).map(load_layer).collect::<Result<_, _>>()?;
+        let embedding = plain(EMBEDDING, spec.vocab, spec.hidden)?;
+        let norm = vector("model.norm.weight", spec.hidden)?;
         let head = own_head.then(|| matrix(head_name, spec.vocab, spec.hidden)).transpose()?;
         Ok(Self { compute, spec, embedding, layers, norm, head })
     }

@@ -92,6 +92,12 @@ impl ModelFolder {
 
     /// `tensor` `[rows, cols]` in the form `dtype`.
     pub fn matrix(&self, tensor: &str, shape: [usize; 2], dtype: WeightDtype) -> Result<Matrix, ModelError> {
+        let matrix = self.made(tensor, shape, dtype)?;
+        self.progress.done(self.stored_bytes([tensor]));
+        Ok(matrix)
+    }
+
+    fn made(&self, tensor: &str, shape: [usize; 2], dtype: WeightDtype) -> Result<Matrix, ModelError> {
         // An embedding that is also the output head is wanted twice, and once as plain numbers.
         if self.is_quantised(tensor, dtype)?
             && let Some(pack) = &self.pack

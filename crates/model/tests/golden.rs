@@ -1,5 +1,6 @@
-//! Every golden checkpoint of `tests/golden` on both compute backends against Hugging Face transformers:
-//! logits within 1e-4 of the largest reference logit, greedy tokens equal; and the exactness of `cpu`.
+//! Every golden checkpoint of `tests/golden`, trunk and experts, on both backends against Hugging Face transformers:
+//! logits within 1e-4 of the largest reference logit, greedy tokens equal; the backends against each other in every form
+//! of weights; and the exactness of `cpu`.
 
 mod support {
     pub(super) mod gguf;
@@ -10,7 +11,7 @@ use candle_core::quantized::GgmlDType;
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{
-    CandleCompute, Compute, CpuCompute, DtypeChoice, ExpertFfn, FeedForward, Manifest, ModelFolder,
+    Backend, CandleCompute, Compute, CpuCompute, DtypeChoice, ExpertFfn, FeedForward, Manifest, ModelFolder,
     StepSequence, StoredDtype, Trunk, WeightDtype, WeightDtypes, combine,
 };
 use conclave_types::ExpertKey;
@@ -90,7 +91,9 @@ impl<C: Compute> Model<C> {
                         .map(|(at, expert)| {
                             let row = at / routing.top_k;
                             let key = ExpertKey::new(layer as u32, expert.0);
-                            self.experts[&key].run(&rows[row * hidden..(row + 1) * hidden], &self.pool)
+                            self.experts[&key]
+                                .run(&rows[row * hidden..(row + 1) * hidden], &self.pool)
+                                .unwrap()
                         })
                         .collect();
                     let combined =
@@ -128,6 +131,13 @@ fn check<C: Compute>(golden: &Golden, case: &Path, backend: &str, compute: C) {
     assert_eq!(greedy, golden.greedy, "{case:?} on {backend}");
 }
 
+/// The golden's model whole on candle, trunk and experts.
+fn on_candle(golden: Golden, kv: KvDtype) -> (Golden, CandleCompute) {
+    let compute = CandleCompute::new(&golden.folder.spec, Device::Cpu).with_kv(kv);
+    let folder = golden.folder.with_backend(Backend::Candle(Device::Cpu));
+    (Golden { folder, ..golden }, compute)
+}
+
 fn cpu(folder: &ModelFolder, threads: usize) -> CpuCompute {
     CpuCompute::new(&folder.spec, Arc::new(Pool::new(threads)))
 }
@@ -145,27 +155,27 @@ fn every_golden_holds_on_our_kernels() {
 #[test]
 fn every_golden_holds_on_candle() {
     for case in goldens() {
-        let golden = read(&case);
-        check(&golden, &case, "candle", CandleCompute::new(&golden.folder.spec, Device::Cpu));
+        let (golden, compute) = on_candle(read(&case), KvDtype::F32);
+        check(&golden, &case, "candle", compute);
     }
 }
 
 #[test]
-fn quantised_trunks_agree_with_candle_on_the_rounded_values() {
-    for trunk in [WeightDtype::Q8, WeightDtype::Q4] {
+fn quantised_models_agree_with_candle_on_the_rounded_values() {
+    for dtype in [WeightDtype::Q8, WeightDtype::Q4] {
         for case in goldens() {
             let mut golden = read(&case);
-            golden.folder = golden.folder.with_weights(WeightDtypes { trunk, ..WeightDtypes::default() });
+            golden.folder = golden.folder.with_weights(WeightDtypes { trunk: dtype, experts: dtype });
             let at = [StepSequence { start: 0, len: golden.prompt.len(), block_table: blocks(3) }];
             let ours = Model::load(&golden.folder, cpu(&golden.folder, 1)).step(&golden.prompt, &at);
-            let candle = CandleCompute::new(&golden.folder.spec, Device::Cpu);
+            let (golden, candle) = on_candle(golden, KvDtype::F32);
             let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &at);
             let largest = theirs.iter().fold(0.0_f32, |max, logit| max.max(logit.abs()));
             let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
             // 6e-8 at most where this was written; but a value at the border of two codes may fall to either side on
             // another machine, and then everything after it moves a little.
             let mean = off.sum::<f32>() / ours.len() as f32;
-            assert!(mean <= 1e-3 * largest, "{case:?} {trunk}: off by {mean} of {largest} in the mean");
+            assert!(mean <= 1e-3 * largest, "{case:?} {dtype}: off by {mean} of {largest} in the mean");
         }
     }
 }
@@ -180,7 +190,7 @@ fn both_backends_round_keys_and_values_alike() {
         for dtype in [KvDtype::Bf16, KvDtype::Q8] {
             let ours =
                 Model::load(&golden.folder, cpu(&golden.folder, 1).with_kv(dtype)).step(&golden.prompt, &all);
-            let candle = CandleCompute::new(&golden.folder.spec, Device::Cpu).with_kv(dtype);
+            let (golden, candle) = on_candle(read(&case), dtype);
             let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &all);
             let (apart, rounding) = (off(&ours, &theirs) / largest, off(&ours, &golden.logits) / largest);
             // Not 1e-6 always: a key that differs in its last bit may round to the other side.

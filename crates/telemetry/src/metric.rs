@@ -86,6 +86,26 @@ pub const METRICS: &[Metric] = &[
         "Calls to expert nodes that failed; another home was asked.",
     ),
     metric(
+        "conclave_expert_hedges_total",
+        Counter,
+        "Extra calls made because a call was late, by outcome: won if they were answered first.",
+    ),
+    metric(
+        "conclave_expert_hedges_refused_total",
+        Counter,
+        "Late calls that were waited for, by reason: the budget was used up, or the other homes were late too.",
+    ),
+    metric(
+        "conclave_expert_probes_total",
+        Counter,
+        "Copies of calls sent to nodes that are avoided, by outcome.",
+    ),
+    metric(
+        "conclave_expert_node_state",
+        Gauge,
+        "What this gateway thinks of a node: 0 asked, 1 slow, 2 failed, 3 quarantined for wrong answers.",
+    ),
+    metric(
         "conclave_expert_rows_total",
         Counter,
         "Rows routed to an expert, or to a group of neighbours, by layer.",

@@ -82,7 +82,7 @@ fn render(state: &ApiState) -> String {
     if let Some(peers) = &state.peers {
         metrics::gauge!("conclave_peer_gateways_ready").set(peers.ready() as f64);
     }
-    state.dispatcher.tell_usage();
+    state.dispatcher.tell();
     state.metrics.run_upkeep();
     state.metrics.render()
 }

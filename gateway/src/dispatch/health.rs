@@ -1,39 +1,125 @@
-//! What the gateway itself sees of the nodes: who failed lately, and how long answers take.
+//! What the gateway itself sees of the nodes: how fast each answers in each lane, who is not to be asked, how long a
+//! call may take before another home is asked too, and how often that may be done.
 //!
-//! Keeps true: a node that failed is skipped at once, not only when its lease ends, and is tried again soon; a
-//! deadline follows from what was observed, so that a frozen node costs a moment and a slow machine costs nothing.
+//! Keeps true: limits follow from what healthy nodes take for as much work, so that neither a large call nor a slow
+//! machine looks like a fault; while everything is slow nobody is hedged; a lock is held for moments, never while
+//! something is awaited. Time is an argument.
 
+use super::breaker::{Breaker, State};
+use super::budget::Budget;
+use super::pace::{Pace, lower_median, time};
+use super::split::{Askable, NodeLoads};
 use conclave_expert::Lane;
 use conclave_types::NodeId;
-use dashmap::DashMap;
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Pause after a first failure; doubled with each further one.
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_LAST: Duration = Duration::from_secs(2);
-/// Pause after a silence: longer than a dead connection takes to be noticed, so that each such node costs live
-/// traffic one deadline and not several.
-const PAUSE_SILENT: Duration = Duration::from_secs(4);
-/// Deadline while nothing was observed: the first calls find cold caches.
-const DEADLINE_UNKNOWN: Duration = Duration::from_secs(5);
+/// The share of healthy nodes' answers that are in time.
+const TAIL: f32 = 0.99;
+/// A call is late after this many times what all but a hundredth take,
+const HEDGE_TAIL: f32 = 1.5;
+/// this many times what it usually takes,
+const HEDGE_USUAL: f32 = 3.0;
+/// and this long, whichever is latest: timers are no finer than a millisecond.
+const HEDGE_MIN: Duration = Duration::from_millis(2);
+/// A call is given up after this many times what all but a hundredth take, within these bounds.
+const DEADLINE_TAIL: f32 = 8.0;
 const DEADLINE_MIN: Duration = Duration::from_millis(250);
 const DEADLINE_MAX: Duration = Duration::from_secs(20);
-/// A deadline is this many times the slowest answer of late.
-const DEADLINE_FACTOR: u32 = 8;
+/// Deadline while nothing was observed: the first calls find cold caches.
+const DEADLINE_UNKNOWN: Duration = Duration::from_secs(5);
+/// A node is slow at so many times the trend of the middle node.
+const SLOW: f32 = 3.0;
+/// A node gets less work at so many times the trend of the middle node.
+const SLOWER: f32 = 1.5;
+/// Loads, in percent, of nodes that would rather not be asked at all.
+const FAILED_LOAD: u64 = 100_000;
+const QUARANTINED_LOAD: u64 = 1_000_000;
+/// What is usual is looked up anew after so many answers.
+const LOOK: u32 = 32;
+/// A node whose last answer was late is no place for hedges for so long.
+const LATE: Duration = Duration::from_secs(1);
+/// A probe is good within so many times what a call usually takes; so long at least, and at most.
+const PROBE_USUAL: f32 = 3.0;
+const PROBE_MIN: Duration = Duration::from_micros(500);
+const PROBE_MAX: Duration = Duration::from_millis(100);
+/// For a probe while nothing was observed.
+const PROBE_UNKNOWN: Duration = Duration::from_millis(10);
 
-struct Trip {
-    until: Instant,
-    failures: u32,
+/// What healthy nodes take for a unit of work, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usual {
+    /// Half of all answers are faster.
+    middle: Option<f32>,
+    /// Nearly all are faster.
+    tail: Option<f32>,
+    /// Answers since this was looked up.
+    since: u32,
+}
+
+#[derive(Default)]
+struct Node {
+    breaker: Breaker,
+    paces: [Pace; 2],
+    /// What all but a hundredth of its answers took, as of the last look.
+    tails: [Option<f32>; 2],
+    /// Calls that run now and are late.
+    overdue: u32,
+    late_until: Option<Instant>,
+}
+
+/// What became of extra calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extra {
+    pub(super) hedges_won: u64,
+    pub(super) hedges_lost: u64,
+    pub(super) hedges_failed: u64,
+    pub(super) refused_by_budget: u64,
+    pub(super) refused_all_slow: u64,
+    pub(super) probes_good: u64,
+    pub(super) probes_bad: u64,
+}
+
+/// Limits of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Past this other homes are asked too; `None`: not known yet.
+    pub(super) hedge: Option<Duration>,
+    /// Past this it is given up.
+    pub(super) deadline: Duration,
 }
 
 /// The gateway's view of its nodes.
 #[derive(Default)]
-pub(super) struct Health {
-    trips: DashMap<NodeId, Trip>,
-    /// The slowest answer of late per lane, in microseconds: falls by a 64th with each faster one.
-    slowest: [AtomicU64; 2],
+pub(super) struct Health(Mutex<View>);
+
+#[derive(Default)]
+struct View {
+    nodes: BTreeMap<NodeId, Node>,
+    usual: [Usual; 2],
+    budget: Budget,
+    /// Nodes that are not closed.
+    avoided: BTreeSet<NodeId>,
+    /// Of those, and of closed nodes that are somewhat slower than others.
+    loads: NodeLoads,
+    extra: Extra,
+    /// Nodes with a series of their own.
+    told: BTreeSet<NodeId>,
+}
+
+/// Marks a call as late until it ends, however it does.
+pub(super) struct Overdue<'a> {
+    health: &'a Health,
+    node: NodeId,
+}
+
+impl Drop for Overdue<'_> {
+    fn drop(&mut self) {
+        if let Some(node) = self.health.view().nodes.get_mut(&self.node) {
+            node.overdue = node.overdue.saturating_sub(1);
+        }
+    }
 }
 
 fn index(lane: Lane) -> usize {
@@ -44,42 +130,286 @@ fn index(lane: Lane) -> usize {
 }
 
 impl Health {
-    /// Nodes that should not be asked at `now` unless nobody else is left.
-    pub(super) fn tripped(&self, now: Instant) -> BTreeSet<NodeId> {
-        self.trips.iter().filter(|trip| trip.until > now).map(|trip| *trip.key()).collect()
+    fn view(&self) -> std::sync::MutexGuard<'_, View> {
+        self.0.lock().expect("no panic holds this lock")
     }
 
-    /// Notes an answer.
-    pub(super) fn answered(&self, node: NodeId, lane: Lane, took: Duration) {
-        if !self.trips.is_empty() {
-            self.trips.remove(&node);
+    /// Says what of `alive` is avoided and how loaded the rest is.
+    pub(super) fn askable(&self, alive: BTreeSet<NodeId>) -> Askable {
+        let view = self.view();
+        // Nearly always both are empty, and cost nothing.
+        Askable { alive, avoided: view.avoided.clone(), loads: view.loads.clone() }
+    }
+
+    /// How long a call of `work` units may take.
+    pub(super) fn limits(&self, node: NodeId, lane: Lane, work: f32) -> Limits {
+        let view = self.view();
+        let usual = view.usual[index(lane)];
+        let (Some(middle), Some(tail)) = (usual.middle, usual.tail) else {
+            return Limits { hedge: None, deadline: DEADLINE_UNKNOWN };
+        };
+        let late = time(tail * HEDGE_TAIL, work).max(time(middle * HEDGE_USUAL, work)).max(HEDGE_MIN);
+        // A node that is known to be slow is not given up for that.
+        let own = view.nodes.get(&node).and_then(|node| node.tails[index(lane)]);
+        let deadline = time(tail.max(own.unwrap_or(0.0)) * DEADLINE_TAIL, work);
+        let deadline = deadline.clamp(DEADLINE_MIN, DEADLINE_MAX);
+        Limits { hedge: (late < deadline).then_some(late), deadline }
+    }
+
+    /// `calls` that are needed are made.
+    pub(super) fn asked(&self, calls: usize) {
+        self.view().budget.earn(calls);
+    }
+
+    /// A call that was needed was answered; `late`: after its hedge.
+    pub(super) fn answered(
+        &self,
+        node: NodeId,
+        lane: Lane,
+        work: f32,
+        took: Duration,
+        late: bool,
+        now: Instant,
+    ) {
+        let mut view = self.view();
+        let state = view.nodes.entry(node).or_default();
+        state.paces[index(lane)].add(work, took);
+        state.late_until = late.then_some(now + LATE);
+        if state.breaker.state() == State::Slow && state.breaker.due(now) {
+            // The only home of something, or the best of several that are avoided: its own calls are its probes.
+            let good = took <= view.good_within(lane, work);
+            view.change(node, now, |breaker| breaker.probed(good, now));
         }
-        let took = took.as_micros() as u64;
-        let slowest = &self.slowest[index(lane)];
-        let old = slowest.load(Ordering::Relaxed);
-        slowest.store(took.max(old - old / 64), Ordering::Relaxed);
+        view.change(node, now, |breaker| breaker.answered(now));
+        let usual = &mut view.usual[index(lane)];
+        usual.since += 1;
+        if usual.since >= LOOK {
+            view.look(lane, now);
+        }
     }
 
     /// Notes a failure, or that no answer came in time (`silent`); whether it is news.
     pub(super) fn failed(&self, node: NodeId, silent: bool, now: Instant) -> bool {
-        let mut trip = self.trips.entry(node).or_insert(Trip { until: now, failures: 0 });
-        let pause = PAUSE_FIRST.saturating_mul(1 << trip.failures.min(8)).min(PAUSE_LAST);
-        trip.until = now + if silent { PAUSE_SILENT } else { pause };
-        trip.failures += 1;
-        trip.failures == 1
+        self.view().change(node, now, |breaker| breaker.failed(silent, now))
+    }
+
+    /// A call is late.
+    pub(super) fn overdue(&self, node: NodeId) -> Overdue<'_> {
+        self.view().nodes.entry(node).or_default().overdue += 1;
+        Overdue { health: self, node }
+    }
+
+    /// A call was not answered within `waited`, and others have answered in its place.
+    pub(super) fn lost(&self, node: NodeId, lane: Lane, work: f32, waited: Duration, now: Instant) {
+        let mut view = self.view();
+        let state = view.nodes.entry(node).or_default();
+        // It would have taken longer still.
+        state.paces[index(lane)].add(work, waited);
+        state.late_until = Some(now + LATE);
+        if view.change(node, now, |breaker| breaker.lost(now)) {
+            tracing::warn!(%node, "a home is slow; others are asked until it is quick again");
+        }
+    }
+
+    /// A hedge at `node` was late, and not needed in the end.
+    pub(super) fn late(&self, node: NodeId, now: Instant) {
+        self.view().nodes.entry(node).or_default().late_until = Some(now + LATE);
+    }
+
+    /// Nodes that may be as slow as those whose calls are late, or slower.
+    pub(super) fn unfit(&self, now: Instant) -> BTreeSet<NodeId> {
+        let view = self.view();
+        let late = |node: &Node| node.overdue > 0 || node.late_until.is_some_and(|until| until > now);
+        let late = view.nodes.iter().filter(|(_, node)| late(node)).map(|(id, _)| *id);
+        late.chain(view.avoided.iter().copied()).collect()
+    }
+
+    /// Whether `hedges` more may be sent; then they count as sent.
+    pub(super) fn may_hedge(&self, hedges: usize) -> bool {
+        self.view().budget.spend(hedges)
+    }
+
+    /// Notes what became of extra calls.
+    pub(super) fn note(&self, change: impl FnOnce(&mut Extra)) {
+        change(&mut self.view().extra);
+    }
+
+    /// A node that should be probed now, of `nodes`.
+    pub(super) fn probe_due(&self, now: Instant, nodes: &Askable) -> Option<NodeId> {
+        if nodes.avoided.is_empty() {
+            return None;
+        }
+        let view = self.view();
+        let due = |id: &&NodeId| view.nodes.get(id).is_some_and(|node| node.breaker.due(now));
+        nodes.avoided.iter().filter(|id| nodes.alive.contains(id)).find(due).copied()
+    }
+
+    /// Whether `node` may be probed by a call of `work`, and within what time it must answer; then it counts as sent.
+    pub(super) fn probe(&self, node: NodeId, lane: Lane, work: f32, now: Instant) -> Option<Duration> {
+        let mut view = self.view();
+        if !view.budget.spend(1) {
+            return None;
+        }
+        view.nodes.entry(node).or_default().breaker.probing(now);
+        Some(view.good_within(lane, work))
+    }
+
+    /// A probe was answered after `took`, or was given up then.
+    pub(super) fn probe_took(&self, node: NodeId, lane: Lane, work: f32, took: Duration) {
+        self.view().nodes.entry(node).or_default().paces[index(lane)].add(work, took);
+    }
+
+    /// A probe was answered rightly and in time, or not.
+    pub(super) fn probed(&self, node: NodeId, good: bool, now: Instant) {
+        let mut view = self.view();
+        let count = if good { &mut view.extra.probes_good } else { &mut view.extra.probes_bad };
+        *count += 1;
+        view.change(node, now, |breaker| breaker.probed(good, now));
+    }
+
+    /// `node` gave an answer that cannot be right.
+    pub(super) fn quarantine(&self, node: NodeId, why: &str, now: Instant) {
+        if self.view().change(node, now, |breaker| breaker.quarantine(now)) {
+            tracing::error!(%node, why, "a home gives wrong answers; it is avoided until it has proved itself");
+        }
     }
 
     /// Forgets what `node` did.
     pub(super) fn forget(&self, node: NodeId) {
-        self.trips.remove(&node);
+        let mut view = self.view();
+        view.nodes.remove(&node);
+        view.avoided.remove(&node);
+        view.loads.remove(&node);
     }
 
-    /// How long a call may take before others are asked.
-    pub(super) fn deadline(&self, lane: Lane) -> Duration {
-        match self.slowest[index(lane)].load(Ordering::Relaxed) {
-            0 => DEADLINE_UNKNOWN,
-            slowest => (Duration::from_micros(slowest) * DEADLINE_FACTOR).clamp(DEADLINE_MIN, DEADLINE_MAX),
+    /// Makes metrics of it; `nodes`: those that can be asked.
+    pub(super) fn tell(&self, nodes: impl Iterator<Item = NodeId>) {
+        let nodes: BTreeSet<NodeId> = nodes.collect();
+        let (extra, states) = {
+            let mut view = self.view();
+            view.told.extend(nodes);
+            let states: Vec<(NodeId, State)> =
+                view.told.iter().map(|node| (*node, view.state(*node))).collect();
+            (view.extra, states)
+        };
+        for (outcome, hedges) in
+            [("won", extra.hedges_won), ("lost", extra.hedges_lost), ("failed", extra.hedges_failed)]
+        {
+            metrics::counter!("conclave_expert_hedges_total", "outcome" => outcome).absolute(hedges);
         }
+        for (reason, hedges) in [("budget", extra.refused_by_budget), ("all_slow", extra.refused_all_slow)] {
+            metrics::counter!("conclave_expert_hedges_refused_total", "reason" => reason).absolute(hedges);
+        }
+        for (outcome, probes) in [("good", extra.probes_good), ("bad", extra.probes_bad)] {
+            metrics::counter!("conclave_expert_probes_total", "outcome" => outcome).absolute(probes);
+        }
+        for (node, state) in states {
+            metrics::gauge!("conclave_expert_node_state", "node" => node.to_string())
+                .set(f64::from(state as u8));
+        }
+    }
+}
+
+impl View {
+    fn state(&self, node: NodeId) -> State {
+        self.nodes.get(&node).map(|node| node.breaker.state()).unwrap_or_default()
+    }
+
+    /// The time within which a call of `work` shows that a node is quick.
+    fn good_within(&self, lane: Lane, work: f32) -> Duration {
+        let usual = self.usual[index(lane)].middle.map(|middle| time(middle * PROBE_USUAL, work));
+        usual.map_or(PROBE_UNKNOWN, |usual| usual.clamp(PROBE_MIN, PROBE_MAX))
+    }
+
+    /// How many times the usual a node took of late, in the lane where that is more.
+    fn times_usual(&self, node: &Node) -> f32 {
+        let times = |lane: usize| Some((node.paces[lane].trend()? - self.usual[lane].middle?.log2()).exp2());
+        [0, 1].into_iter().filter_map(times).fold(SLOW, f32::max)
+    }
+
+    /// The load of a node that is avoided: where all homes of an expert are, the least bad is asked.
+    fn badness(&self, node: &Node) -> u64 {
+        match node.breaker.state() {
+            State::Quarantined => QUARANTINED_LOAD,
+            State::Failed => FAILED_LOAD,
+            _ => ((self.times_usual(node) * 100.0) as u64).min(FAILED_LOAD / 4),
+        }
+    }
+
+    /// Changes a node's breaker; whether it is in another state then.
+    fn change(&mut self, id: NodeId, now: Instant, change: impl FnOnce(&mut Breaker)) -> bool {
+        let node = self.nodes.entry(id).or_default();
+        let before = node.breaker.state();
+        change(&mut node.breaker);
+        let after = node.breaker.state();
+        if before == after {
+            return false;
+        }
+        if after == State::Closed {
+            // What it did before says nothing now.
+            node.paces = Default::default();
+            node.late_until = None;
+            self.avoided.remove(&id);
+            self.loads.remove(&id);
+            tracing::info!(node = %id, "a home is used again");
+        } else {
+            self.avoided.insert(id);
+            let load = self.badness(&self.nodes[&id]);
+            self.loads.insert(id, load);
+        }
+        // What is usual is told by closed nodes, and these have changed.
+        self.look(Lane::Prefill, now);
+        self.look(Lane::Decode, now);
+        true
+    }
+
+    /// Looks up what is usual in `lane`, and who is slower than that.
+    fn look(&mut self, lane: Lane, now: Instant) {
+        let at = index(lane);
+        self.usual[at].since = 0;
+        self.nodes.values_mut().for_each(|node| node.tails[at] = node.paces[at].quantile(TAIL));
+        let closed = || self.nodes.iter().filter(|(_, node)| node.breaker.state() == State::Closed);
+        let middle = |value: &dyn Fn(&Node) -> Option<f32>| {
+            lower_median(closed().filter_map(|(_, node)| value(node)).collect())
+        };
+        // While nobody is closed the last that was known holds.
+        self.usual[at].middle = middle(&|node| node.paces[at].quantile(0.5)).or(self.usual[at].middle);
+        self.usual[at].tail = middle(&|node| node.tails[at]).or(self.usual[at].tail);
+        // Those that are avoided may have become better or worse.
+        let avoided = self.avoided.iter().map(|id| (*id, self.badness(&self.nodes[id])));
+        let avoided: Vec<(NodeId, u64)> = avoided.collect();
+        let trend = middle(&|node| node.paces[at].trend());
+        self.loads.extend(avoided);
+        let Some(trend) = trend else { return };
+        let closed = self.nodes.iter().filter(|(_, node)| node.breaker.state() == State::Closed);
+        let slower = closed.filter_map(|(id, node)| Some((*id, (node.paces[at].trend()? - trend).exp2())));
+        let slower: Vec<(NodeId, f32)> = slower.collect();
+        for (id, times) in slower {
+            if self.state(id) != State::Closed {
+                // A look that a change before this one caused has found it out.
+            } else if times >= SLOW {
+                if self.change(id, now, |breaker| breaker.slow(now)) {
+                    tracing::warn!(node = %id, times, "a home is slow; others are asked until it is quick again");
+                }
+            } else if times >= SLOWER {
+                self.loads.insert(id, (times * 100.0) as u64);
+            } else {
+                self.loads.remove(&id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Health {
+    /// What became of extra calls so far.
+    pub(super) fn extra(&self) -> Extra {
+        self.view().extra
+    }
+
+    /// What is thought of `node`.
+    pub(super) fn state(&self, node: NodeId) -> State {
+        self.view().state(node)
     }
 }
 
@@ -87,36 +417,99 @@ impl Health {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_failed_node_is_skipped_longer_each_time_and_trusted_again_after_an_answer() {
-        let health = Health::default();
-        let (node, start) = (NodeId(1), Instant::now());
-        let skipped = |after: u64| health.tripped(start + Duration::from_millis(after)).contains(&node);
-        assert!(health.failed(node, false, start), "the first failure is news");
-        assert!(skipped(99) && !skipped(101));
-        assert!(!health.failed(node, false, start));
-        assert!(skipped(199) && !skipped(201));
-        for _ in 0..20 {
-            health.failed(node, false, start);
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+    const LANE: Lane = Lane::Decode;
+
+    /// `times` answers of each of `nodes`: after so many milliseconds, for a work of 100.
+    fn answers(health: &Health, times: u32, nodes: &[(u64, u64)], now: Instant) {
+        for _ in 0..times {
+            for (node, took) in nodes {
+                health.answered(NodeId(*node), LANE, 100.0, MS(*took), false, now);
+            }
         }
-        assert!(skipped(1_999) && !skipped(2_001));
-        health.failed(node, true, start);
-        assert!(skipped(3_999) && !skipped(4_001), "a silent node costs a deadline each time it is tried");
-        health.answered(node, Lane::Decode, Duration::from_millis(1));
-        assert!(!skipped(0));
+    }
+
+    fn states(health: &Health) -> [State; 3] {
+        [0, 1, 2].map(|node| health.state(NodeId(node)))
     }
 
     #[test]
-    fn deadlines_follow_the_slowest_answer_of_late() {
-        let health = Health::default();
-        let answered = |millis| health.answered(NodeId(1), Lane::Prefill, Duration::from_millis(millis));
-        assert_eq!(health.deadline(Lane::Prefill), DEADLINE_UNKNOWN);
-        answered(1);
-        assert_eq!(health.deadline(Lane::Prefill), DEADLINE_MIN);
-        answered(100);
-        assert_eq!(health.deadline(Lane::Prefill), Duration::from_millis(800));
-        (0..1_000).for_each(|_| answered(1));
-        assert_eq!(health.deadline(Lane::Prefill), DEADLINE_MIN);
-        assert_eq!(health.deadline(Lane::Decode), DEADLINE_UNKNOWN);
+    fn limits_follow_what_healthy_nodes_take_for_as_much_work() {
+        let (health, now) = (Health::default(), Instant::now());
+        let limits = |work| health.limits(NodeId(0), LANE, work);
+        assert_eq!(limits(100.0), Limits { hedge: None, deadline: DEADLINE_UNKNOWN });
+        // One node of three is twice as slow.
+        answers(&health, 64, &[(0, 10), (1, 10), (2, 20)], now);
+        let hedge = limits(100.0).hedge.unwrap();
+        assert!((MS(30)..MS(37)).contains(&hedge), "{hedge:?}");
+        let large = limits(1_000.0);
+        assert!((MS(300)..MS(370)).contains(&large.hedge.unwrap()), "{large:?}");
+        assert!((MS(800)..MS(1_000)).contains(&large.deadline), "{large:?}");
+        assert_eq!(limits(0.1), Limits { hedge: Some(HEDGE_MIN), deadline: DEADLINE_MIN });
+        let slow = health.limits(NodeId(2), LANE, 1_000.0);
+        assert_eq!(slow.hedge, large.hedge, "a slow node is hedged as early");
+        assert!(slow.deadline > large.deadline, "but not given up as early");
+        let prefill = health.limits(NodeId(0), Lane::Prefill, 100.0);
+        assert_eq!(prefill.hedge, None, "lanes are apart");
+    }
+
+    #[test]
+    fn a_node_far_slower_than_the_others_is_avoided_and_one_somewhat_slower_gets_less() {
+        let (health, now) = (Health::default(), Instant::now());
+        answers(&health, 64, &[(0, 10), (1, 12), (2, 10)], now);
+        assert_eq!(states(&health), [State::Closed; 3]);
+        answers(&health, 64, &[(0, 10), (1, 20), (2, 10)], now);
+        let askable = health.askable(BTreeSet::new());
+        assert!(askable.avoided.is_empty());
+        assert!((180..=220).contains(&askable.loads[&NodeId(1)]), "{askable:?}");
+        answers(&health, 64, &[(0, 10), (1, 100), (2, 10)], now);
+        assert_eq!(states(&health), [State::Closed, State::Slow, State::Closed]);
+        let askable = health.askable(BTreeSet::new());
+        assert_eq!(askable.avoided, [NodeId(1)].into());
+        assert!(askable.loads.len() == 1 && askable.loads[&NodeId(1)] >= 300, "{:?}", askable.loads);
+    }
+
+    #[test]
+    fn where_all_are_slow_nobody_is() {
+        let (health, now) = (Health::default(), Instant::now());
+        answers(&health, 200, &[(0, 10), (1, 10), (2, 10)], now);
+        for slower in [20, 50, 100, 500] {
+            answers(&health, 64, &[(0, slower), (1, slower), (2, slower)], now);
+            assert_eq!(states(&health), [State::Closed; 3]);
+        }
+        answers(&health, 600, &[(0, 500), (1, 500), (2, 500)], now);
+        let hedge = health.limits(NodeId(0), LANE, 100.0).hedge.unwrap();
+        assert!(hedge > MS(1_500), "what is usual has grown with them: {hedge:?}");
+    }
+
+    #[test]
+    fn a_node_that_is_late_is_no_place_for_hedges() {
+        let (health, now) = (Health::default(), Instant::now());
+        answers(&health, 20, &[(0, 10), (1, 10), (2, 10)], now);
+        assert!(health.unfit(now).is_empty());
+        let overdue = health.overdue(NodeId(1));
+        assert_eq!(health.unfit(now), [NodeId(1)].into());
+        drop(overdue);
+        assert!(health.unfit(now).is_empty());
+        health.answered(NodeId(2), LANE, 100.0, MS(50), true, now);
+        assert_eq!(health.unfit(now), [NodeId(2)].into());
+        assert!(health.unfit(now + LATE).is_empty(), "that is forgotten after a while");
+        answers(&health, 1, &[(2, 10)], now);
+        assert!(health.unfit(now).is_empty(), "and after an answer in time");
+    }
+
+    #[test]
+    fn a_node_that_returns_is_judged_by_what_it_does_then() {
+        let (health, now) = (Health::default(), Instant::now());
+        answers(&health, 64, &[(0, 10), (1, 100), (2, 10)], now);
+        assert_eq!(health.state(NodeId(1)), State::Slow);
+        (0..4).for_each(|_| health.probed(NodeId(1), true, now));
+        answers(&health, 100, &[(0, 10), (1, 10), (2, 10)], now);
+        assert_eq!(states(&health), [State::Closed; 3]);
+        assert!(health.failed(NodeId(1), false, now), "a first failure is news");
+        assert!(!health.failed(NodeId(1), false, now));
+        health.forget(NodeId(1));
+        assert_eq!(health.state(NodeId(1)), State::Closed);
+        assert!(health.askable(BTreeSet::new()).avoided.is_empty());
     }
 }

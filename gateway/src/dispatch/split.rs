@@ -5,8 +5,28 @@ use conclave_types::{ExpertIdx, ExpertKey, LayerIdx, NodeId, PlacementMap};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How loaded each node is; a node that is not named has load 0. Any unit, only the order counts.
+/// How long each node takes for the same work, in percent of what is usual; a node that is not named takes 100.
 pub type NodeLoads = BTreeMap<NodeId, u64>;
+
+/// What is usual.
+const USUAL: u64 = 100;
+
+/// The nodes that may be asked.
+#[derive(Clone, Debug, Default)]
+pub struct Askable {
+    /// All of them.
+    pub alive: BTreeSet<NodeId>,
+    /// Those that get only what no other of them holds; of several such homes the least loaded are asked.
+    pub avoided: BTreeSet<NodeId>,
+    /// How slow they are.
+    pub loads: NodeLoads,
+}
+
+impl From<BTreeSet<NodeId>> for Askable {
+    fn from(alive: BTreeSet<NodeId>) -> Self {
+        Self { alive, ..Self::default() }
+    }
+}
 
 /// One node's share of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +44,16 @@ impl NodeBatch {
     pub fn rows(&self) -> Vec<usize> {
         let pairs = self.experts.iter().flat_map(|(_, pairs)| pairs);
         pairs.map(|pair| pair / self.top_k).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Its pairs, in the order in which they are answered.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = usize> + '_ {
+        self.experts.iter().flat_map(|(_, pairs)| pairs).copied()
+    }
+
+    /// What answering it costs, in rows: a call, and each expert's rows.
+    pub(super) fn work(&self) -> f32 {
+        (CALLS + self.experts.iter().map(|(_, pairs)| pairs.len().max(ROWS_MIN)).sum::<usize>()) as f32
     }
 }
 
@@ -63,22 +93,22 @@ impl Wanted {
 /// Splits one layer's routed rows into one batch per node.
 ///
 /// - `routing`: the experts of each row; `wanted(pair)` tells which pairs are still to be computed.
-/// - `alive`: the nodes that may be asked.
+/// - `nodes`: who may be asked; one that is avoided gets only experts that no other of them holds.
 /// - Returns batches ordered by `NodeId`; each wanted pair appears exactly once. The fewest nodes are asked
 ///   (greedily: the one that covers most of the remaining experts, then the least loaded, then the lowest id),
 ///   because each node more costs a round trip and its rows once more on the wire; all of them, if that relieves the
 ///   busiest by more than a call costs. Among the nodes that are asked experts are spread evenly, since the layer
-///   waits for the last: an expert with many rows is cut into pieces for its homes. The control plane's planner predicts
-///   by this rule.
+///   waits for the last: an expert with many rows is cut into pieces for its homes, and a slower node gets less. The
+///   control plane's planner predicts by this rule, with nodes that are equally fast.
 /// - Errors: the experts without a live home, ascending.
 pub fn split(
     layer: LayerIdx,
     routing: &Routing,
     wanted: impl Fn(usize) -> bool,
     placement: &PlacementMap,
-    alive: &BTreeSet<NodeId>,
-    loads: &NodeLoads,
+    nodes: &Askable,
 ) -> Result<Vec<NodeBatch>, Vec<ExpertIdx>> {
+    let Askable { alive, avoided, loads } = nodes;
     let mut pairs: BTreeMap<ExpertIdx, Vec<usize>> = BTreeMap::new();
     for (pair, expert) in routing.experts.iter().enumerate().filter(|(pair, _)| wanted(*pair)) {
         pairs.entry(*expert).or_default().push(pair);
@@ -87,7 +117,15 @@ pub fn split(
         .into_iter()
         .map(|(expert, pairs)| {
             let homes = placement.homes(ExpertKey { layer, expert }).iter().copied();
-            Wanted { expert, pairs, homes: homes.filter(|node| alive.contains(node)).collect() }
+            let mut homes: Vec<NodeId> = homes.filter(|node| alive.contains(node)).collect();
+            if homes.iter().any(|node| !avoided.contains(node)) {
+                homes.retain(|node| !avoided.contains(node));
+            } else if homes.len() > 1 {
+                let load = |node: &NodeId| loads.get(node).copied().unwrap_or(USUAL);
+                let least = homes.iter().map(load).min().unwrap_or(USUAL);
+                homes.retain(|node| load(node) <= 2 * least);
+            }
+            Wanted { expert, pairs, homes }
         })
         .collect();
     let homeless: Vec<ExpertIdx> =
@@ -137,7 +175,7 @@ fn cover(experts: &[Wanted], loads: &NodeLoads) -> BTreeSet<NodeId> {
         let mut covers: BTreeMap<NodeId, usize> = BTreeMap::new();
         left.iter().flat_map(|wanted| &wanted.homes).for_each(|node| *covers.entry(*node).or_default() += 1);
         let rank = |(node, covered): &(&NodeId, &usize)| {
-            (Reverse(**covered), loads.get(node).copied().unwrap_or(0), **node)
+            (Reverse(**covered), loads.get(node).copied().unwrap_or(USUAL), **node)
         };
         let (&node, _) = covers.iter().min_by_key(rank).expect("every expert has a live home");
         left.retain(|wanted| !wanted.homes.contains(&node));
@@ -146,20 +184,23 @@ fn cover(experts: &[Wanted], loads: &NodeLoads) -> BTreeSet<NodeId> {
     asked
 }
 
-/// Each expert's node, of those `asked` the one with least to do so far; and how much the busiest has to do.
+/// Each expert's node, of those `asked` the one that would be done first; and when the busiest is done.
 fn assign(experts: &[Wanted], asked: &BTreeSet<NodeId>, loads: &NodeLoads) -> (Vec<NodeId>, usize) {
     let mut work: BTreeMap<NodeId, usize> = BTreeMap::new();
     let mut nodes = Vec::with_capacity(experts.len());
+    let slowness = |node: &NodeId| loads.get(node).copied().unwrap_or(USUAL) as usize;
     for wanted in experts {
-        let least = |node: &&NodeId| {
-            (work.get(node).copied().unwrap_or(0), loads.get(node).copied().unwrap_or(0), **node)
+        let done = |node: &&NodeId| {
+            let rows = work.get(node).copied().unwrap_or(0) + wanted.cost();
+            (rows * slowness(node), slowness(node), **node)
         };
         let homes = wanted.homes.iter().filter(|node| asked.contains(node));
-        let node = *homes.min_by_key(least).expect("a cover has a home of every expert");
+        let node = *homes.min_by_key(done).expect("a cover has a home of every expert");
         *work.entry(node).or_default() += wanted.cost();
         nodes.push(node);
     }
-    (nodes, work.into_values().max().unwrap_or(0))
+    let busiest = work.into_iter().map(|(node, rows)| rows * slowness(&node)).max();
+    (nodes, busiest.unwrap_or(0) / USUAL as usize)
 }
 
 #[cfg(test)]
@@ -184,7 +225,7 @@ mod tests {
                 .map(|(e, nodes)| (ExpertKey::new(1, e as u32), nodes.iter().copied().map(NodeId).collect()))
                 .collect();
             let alive: BTreeSet<NodeId> = (0..4).filter(|node| *node != dead).map(NodeId).collect();
-            match split(LayerIdx(1), &routing, |_| true, &placement, &alive, &NodeLoads::new()) {
+            match split(LayerIdx(1), &routing, |_| true, &placement, &alive.clone().into()) {
                 Ok(batches) => {
                     let mut seen: Vec<usize> = Vec::new();
                     for batch in &batches {
@@ -218,8 +259,8 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let alive = [0, 1, 2].map(NodeId).into();
-        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
+        let alive = BTreeSet::from([0, 1, 2].map(NodeId));
+        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive.into()).unwrap();
         assert_eq!(batches.iter().map(|batch| batch.node).collect::<Vec<_>>(), [NodeId(2)]);
     }
 
@@ -230,7 +271,7 @@ mod tests {
         let homes = |expert: u32| [expert, expert + 1].map(|at| NodeId(u64::from(at % 3))).to_vec();
         let placement: PlacementMap = (0..24).map(|e| (ExpertKey::new(0, e), homes(e))).collect();
         let alive: BTreeSet<NodeId> = [0, 1, 2].map(NodeId).into();
-        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
+        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive.into()).unwrap();
         batches.iter().map(|batch| (batch.node.0, batch.experts.len())).collect()
     }
 
@@ -240,8 +281,8 @@ mod tests {
         let routing = Routing { top_k: 1, experts, weights: vec![1.0; 99] };
         let homes: Vec<NodeId> = [0, 1, 2].map(NodeId).into();
         let placement: PlacementMap = [(ExpertKey::new(0, 0), homes.clone())].into_iter().collect();
-        let alive = homes.into_iter().collect();
-        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
+        let alive: BTreeSet<NodeId> = homes.into_iter().collect();
+        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive.into()).unwrap();
         let rows: Vec<usize> = batches.iter().map(|batch| batch.rows().len()).collect();
         assert_eq!(rows, [33, 33, 33]);
     }
@@ -261,8 +302,8 @@ mod tests {
             rows.iter().zip(0..).flat_map(|(rows, e)| vec![ExpertIdx(e); *rows as usize]).collect();
         let routing = Routing { top_k: 1, weights: vec![1.0; experts.len()], experts };
         let nodes: Vec<NodeId> = (0..6).map(NodeId).collect();
-        let alive = nodes.iter().copied().collect();
-        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive, &NodeLoads::new()).unwrap();
+        let alive: BTreeSet<NodeId> = nodes.iter().copied().collect();
+        let batches = split(LayerIdx(0), &routing, |_| true, &placement, &alive.into()).unwrap();
         let most = batches.iter().map(|batch| batch.rows().len()).max().unwrap() as f64;
         let loads = [(LayerIdx(0), rows)].into_iter().collect();
         let predicted = conclave_control::predict(&loads, &placement, &nodes).layers[0].max;
@@ -277,5 +318,41 @@ mod tests {
     #[test]
     fn many_experts_are_spread_over_all_nodes_that_hold_them() {
         assert_eq!(at_three_nodes(8, 8), [(0, 8), (1, 8), (2, 8)]);
+    }
+
+    /// Experts that each node gets of 24 with `rows` rows each, each at two neighbours of three nodes.
+    fn experts_at(rows: usize, nodes: &Askable) -> BTreeMap<u64, usize> {
+        let experts = (0..24 * rows).map(|at| ExpertIdx(at as u32 % 24)).collect();
+        let routing = Routing { top_k: 24, experts, weights: vec![0.5; 24 * rows] };
+        let homes = |expert: u32| [expert, expert + 1].map(|at| NodeId(u64::from(at % 3))).to_vec();
+        let placement: PlacementMap = (0..24).map(|e| (ExpertKey::new(0, e), homes(e))).collect();
+        let batches = split(LayerIdx(0), &routing, |_| true, &placement, nodes).unwrap();
+        batches.iter().map(|batch| (batch.node.0, batch.experts.len())).collect()
+    }
+
+    #[test]
+    fn an_avoided_node_gets_only_what_no_other_holds() {
+        let alive = BTreeSet::from([0, 1, 2].map(NodeId));
+        let avoiding = |avoided: &[u64]| Askable {
+            avoided: avoided.iter().copied().map(NodeId).collect(),
+            ..alive.clone().into()
+        };
+        assert_eq!(experts_at(1, &avoiding(&[])), [(0, 8), (1, 8), (2, 8)].into());
+        assert_eq!(experts_at(1, &avoiding(&[1])), [(0, 12), (2, 12)].into());
+        // Nobody else holds what nodes 1 and 2 share.
+        let found = experts_at(1, &avoiding(&[1, 2]));
+        assert_eq!((found[&0], found.values().sum::<usize>()), (16, 24));
+        assert_eq!(experts_at(1, &avoiding(&[0, 1, 2])), [(0, 8), (1, 8), (2, 8)].into());
+        let worst = Askable { loads: [(NodeId(1), 1_000), (NodeId(2), 300)].into(), ..avoiding(&[1, 2]) };
+        assert_eq!(experts_at(1, &worst), [(0, 16), (2, 8)].into());
+    }
+
+    #[test]
+    fn a_slower_node_gets_less() {
+        let nodes =
+            Askable { loads: [(NodeId(1), 200)].into(), ..BTreeSet::from([0, 1, 2].map(NodeId)).into() };
+        assert_eq!(experts_at(1, &nodes), [(0, 12), (2, 12)].into(), "little work is not worth a third call");
+        let found = experts_at(24, &nodes);
+        assert!(found[&1] < 7 && found[&0] > 8 && found[&2] > 8, "{found:?}");
     }
 }

@@ -153,10 +153,25 @@ def story_chat(rng):
     return messages
 
 
+def things_told(rng):
+    """(told, messages): a request for a story with one to three things in it, and the story."""
+    told = Told(rng, things=rng.choices((1, 2, 3), (42, 53, 5))[0])
+    return told, system(rng) + [("user", noisy(rng, told.request_for_things(), typos=False)), ("assistant", told.lead() + told.text)]
+
+
 def things_chat(rng):
-    """A request for a story with two things in it, and the story."""
-    told = Told(rng, things=2)
-    return [("user", told.request_for_things()), ("assistant", told.lead() + told.text)]
+    return things_told(rng)[1]
+
+
+def things_opening(rng):
+    """(text, start, naming): a chat that ends early in the story, behind the sentence that names the things or with its paragraph;
+    where the answer starts in it; and where that sentence is, (start, end)."""
+    told, messages = things_told(rng)
+    head = render(messages[:-1]) + f"{START}{messages[-1][0]}\n"
+    text = head + messages[-1][1]
+    at = text.index(told.naming, len(head))
+    naming = at, at + len(told.naming)
+    return text[:naming[1] if rng.random() < 0.2 else text.index("\n", at) + 1], len(head), naming
 
 
 def document(rng, focus=0.0):

@@ -127,8 +127,9 @@ class Model(nn.Module):
                 scale = math.sqrt(2 * c["layers"]) if name.endswith(("o_proj.weight", "down_proj")) else 1
                 nn.init.normal_(parameter, std=0.02 / scale)
 
-    def forward(self, ids, targets=None):
-        """ids [b, t] to logits [b, t, vocabulary] in f32; with targets (-100: none) to loss, balance, z, shares [layers, experts]."""
+    def forward(self, ids, targets=None, each=False):
+        """ids [b, t] to logits [b, t, vocabulary] in f32; with targets (-100: none) to loss, balance, z, shares [layers, experts].
+        The loss is the mean, or with `each` that of each target, [b, t]."""
         x = self.embed_tokens(ids)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
@@ -143,6 +144,7 @@ class Model(nn.Module):
         logits = F.linear(x, self.embed_tokens.weight.type_as(x))
         if targets is None:
             return logits.float()
-        loss = F.cross_entropy(logits.view(-1, logits.shape[-1]).float(), targets.reshape(-1), ignore_index=-100)
+        loss = F.cross_entropy(logits.view(-1, logits.shape[-1]).float(), targets.reshape(-1), ignore_index=-100, reduction="none" if each else "mean")
+        loss = loss.view(targets.shape) if each else loss
         n = len(self.layers)
         return loss, balance / n, z / n, torch.stack(shares)

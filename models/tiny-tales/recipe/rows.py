@@ -74,7 +74,7 @@ def main():
     parser.add_argument("--outside", default="")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--length", type=int, default=1025)
-    parser.add_argument("--focus", type=float, default=0.0, help="share of stories asked for with two things")
+    parser.add_argument("--focus", type=float, default=0.0, help="share of documents from `chats.things_chat`")
     parser.add_argument("--rows", type=int, default=1024, help="rows a file")
     options = parser.parse_args()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"

@@ -24,6 +24,20 @@ GARNISH_ANIMAL = [
     "{Next door|Nearby}, there lived @a [a3a] [a3]. {[h] said hello to it every morning.|It was often asleep.|It liked to watch [h].|[h] and the [a3] knew each other well.}",
     "@A [a3a] [a3] {sat in front of the house|looked in at the window|came along, as it did every day}. \"{Good morning|Hello}, [a3]!\" said [h].",
 ]
+# How a story names the things and the place of a request as soon as its hero is known, whatever the plot does with them later: one that starts
+# with all that it was asked for forgets none of it.
+GARNISH_NAMED = [
+    "[He] {often|sometimes} dreamed of [named].",
+    "[h] had {once|just} drawn [named]{, and the picture hung on the wall|}.",
+    "[His] [g] had told [him] a {joke|riddle|secret} about [named].",
+    "[h] {had made up|knew} a {song|rhyme} about [named].",
+    "For {days|weeks}, [he] had {thought|talked} of [named].",
+    "[He] could {talk|tell jokes} about [named] for hours.",
+    "[h] had always wished for [named].",
+    "If you asked [h] what [he] liked best, [he] would say, \"[Named]!\"",
+    "All the games that [he] made up were about [named].",
+]
+CLOSING_NAMED = ["That night, [h] dreamed of [named]{ again|}.", "{The next day|In the evening}, [h] {drew|made up a song about} [named], and everybody {liked it|smiled}."]
 CLOSING_THING = ["[h] put the [o3] {next to [his] bed|back in its place} and {said good night|smiled}.", "And the [o3]? It was {still there|with [him]}, of course.", "Then [h] took the [o3] and went home."]
 CLOSING_PLACE = ["After that, they all went for a walk [at3].", "In the evening, the sun went down, and it was quiet [at3]."]
 CLOSING_ANIMAL = ["{Even the [a3] looked happy.|The [a3] saw it all.|And the [a3] was happy too.}"]
@@ -48,11 +62,20 @@ def unused(rng, nouns, text):
             return noun
 
 
+def after_hero(text, name, kind):
+    """Where the first sentence ends, outside of what is said, by which both the hero's name and the kind were told."""
+    for match in re.finditer(r"[.!?](?= [A-Z\"])|$", text):
+        told = text[:match.end()]
+        if name in told and _word(kind).search(told) and told.count('"') % 2 == 0:
+            return match.end()
+    return len(text)
+
+
 class Told:
     """One story with everything that is known about it."""
 
     def __init__(self, rng, plot=None, names=None, hero=None, things=0):
-        """`things`: at least so many things shall be in it, for requests that name several."""
+        """`things`: so many things are named early in it, for `request_for_things`."""
         self.rng = rng
         self.plot = plot or rng.choice(PLOTS)
         kind, name = hero or (None, None)
@@ -69,13 +92,42 @@ class Told:
         paragraphs = [p for p in paragraphs if p]
         body = "\n".join(paragraphs)
         self.extra = []
-        own = sum(_word(s[key]).search(body) is not None for key in ("o", "o2"))
-        if own < things:
-            self.garnish(paragraphs, body, ["thing"] + rng.choice(([], [], ["place"])))
+        self.named, self.where, self.naming = [], "", ""
+        if things:
+            self.name_things(paragraphs, body, things)
         elif rng.random() < 0.4:
             self.garnish(paragraphs, body, rng.sample(("thing", "place", "animal"), rng.choice((1, 1, 1, 2))))
         self.text = "\n".join(paragraphs)
         self.paragraphs = paragraphs
+
+    def name_things(self, paragraphs, body, count):
+        """Chooses the things that the request shall name, the plot's own before others, and names them early."""
+        rng, s = self.rng, self.scene
+        own = [s[key] for key in ("o", "o2") if _word(s[key]).search(body)]
+        rng.shuffle(own)
+        if count == 1 and rng.random() < 0.3:
+            own = []
+        named = own[:count]
+        while len(named) < count:
+            noun = unused(rng, THINGS, body)
+            if noun not in named:
+                named.append(noun)
+                self.extra.append(noun)
+        rng.shuffle(named)
+        self.named = named
+        nouns = [f"{article(noun)} {noun}" for noun in named]
+        s["named"] = " and ".join(nouns) if count < 3 else ", ".join(nouns[:-1]) + " and " + nouns[-1]
+        s["Named"] = s["named"][0].upper() + s["named"][1:]
+        self.naming = expand(rng.choice(GARNISH_NAMED), rng, s)
+        if rng.random() < 0.4:
+            self.where = s["p"] if _word(s["p"]).search(body) else unused(rng, PLACES, body)
+            self.extra.append(self.where)
+            s["p3"] = self.where
+            self.naming += " " + expand("{[h]|[He]} lived {close to|not far from|right by} the [p3].", rng, s)
+        at = after_hero(paragraphs[0], s["h"], s["kind"])
+        paragraphs[0] = (paragraphs[0][:at] + " " + self.naming + paragraphs[0][at:])
+        if rng.random() < 0.3:
+            paragraphs[-1] += " " + expand(rng.choice(CLOSING_NAMED), rng, s)
 
     def garnish(self, paragraphs, body, which):
         """Adds sentences about what the plot has nothing of."""
@@ -180,22 +232,16 @@ class Told:
         return (text if rng.random() < 0.12 else text[0].upper() + text[1:]), demand
 
     def request_for_things(self):
-        """A request that names two things of the story, sometimes also who it is about and where."""
+        """A request that names the things of `things`, sometimes also who it is about and where."""
         rng, s = self.rng, self.scene
         kind = s["kind"]
-        things = [phrase for phrase, noun in self.nouns() if noun in words.THINGS]
-        rng.shuffle(things)
-        parts = things[:2]
-        x = rng.random()
-        if x < 0.15:
+        parts = [f"{article(noun)} {noun}" for noun in self.named]
+        x = rng.random() * (1.0 if len(parts) > 1 else 0.42)  # one thing alone is seldom asked for
+        if x < 0.08:
             parts.insert(0, f"{article(kind)} {kind} named {s['h']}")
-        elif x < 0.4:
+        elif x < 0.35:
             parts.insert(0, f"{article(kind)} {kind}")
-        where = ""
-        places = self.places()
-        if places and rng.random() < 0.5:
-            place = rng.choice(places)
-            where = f" {words.PLACES[place][0]} {rng.choice(('the', article(place)))} {place}"
+        where = f" {words.PLACES[self.where][0]} {rng.choice(('the', article(self.where)))} {self.where}" if self.where else ""
         ask, form = expand(ASK, rng, sentence=False), expand(KIND_OF_STORY, rng, sentence=False)
         self.topic = "about " + (" and ".join(parts) if len(parts) < 3 else ", ".join(parts[:-1]) + " and " + parts[-1]) + where
         text = f"{ask} {form} story {self.topic}{'?' if ask.startswith(('can', 'could')) and rng.random() < 0.7 else '.'}"

@@ -162,7 +162,7 @@ def main():
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--balance", type=float, default=0.02)
     parser.add_argument("--start", default="", help="a Hugging Face folder to go on from")
-    parser.add_argument("--focus", type=float, default=0.0, help="share of stories asked for with two things, see rows.py")
+    parser.add_argument("--focus", type=float, default=0.0, help="share of documents that are requests which name things and their stories, see chats.py")
     parser.add_argument("--length", type=int, default=CONFIG["context"], help="tokens a row")
     parser.add_argument("--threads", type=int, default=0, help="on a CPU")
     parser.add_argument("--flat", type=float, default=0.55, help="part of the time after which the rate falls")

@@ -10,7 +10,7 @@ use crate::isa::Kernel;
 use crate::pool::Disjoint;
 use crate::quant::Level;
 use crate::vector::Vector;
-use crate::{Isa, Pool};
+use crate::{Buffer, Isa, Pool};
 
 /// Rows of a tile: as many as the widest kernel multiplies at once.
 pub(crate) const TILE: usize = 8;
@@ -67,22 +67,23 @@ pub(crate) struct QuantRows {
     pub(crate) form: Form,
     pub(crate) blocks: usize,
     /// `[rows before the tile x blocks, + block x rows of the tile, + row in the tile]` times 32 codes.
-    pub(crate) codes: Vec<u8>,
+    pub(crate) codes: Buffer<u8>,
     /// A block's scale, at the same places.
-    pub(crate) scales: Vec<f32>,
+    pub(crate) scales: Buffer<f32>,
     /// The sum of a block's codes, at the same places.
-    pub(crate) sums: Vec<i32>,
+    pub(crate) sums: Buffer<i32>,
     /// `-offset` times the sum, at the same places.
-    pub(crate) starts: Vec<i32>,
+    pub(crate) starts: Buffer<i32>,
 }
 
 impl QuantRows {
-    /// Room for `rows` rows of `cols` values.
-    pub(crate) fn zeros(form: Form, rows: usize, cols: usize) -> Self {
+    /// Room for `rows` rows of `cols` values, all of which must be written.
+    pub(crate) fn room(form: Form, rows: usize, cols: usize, pool: &Pool) -> Self {
         let blocks = cols.div_ceil(BLOCK);
         let all = rows * blocks;
-        let codes = vec![0; all * BLOCK * form.code_bytes()];
-        Self { form, blocks, codes, scales: vec![0.0; all], sums: vec![0; all], starts: vec![0; all] }
+        let codes = pool.buffer(all * BLOCK * form.code_bytes());
+        let (scales, sums, starts) = (pool.buffer(all), pool.buffer(all), pool.buffer(all));
+        Self { form, blocks, codes, scales, sums, starts }
     }
 
     /// How many rows there is room for.
@@ -93,7 +94,7 @@ impl QuantRows {
     /// Quantises `x` `[rows, cols]`, one span; missing columns of the last block are zeros.
     pub(crate) fn quantize(isa: Isa, form: Form, x: &[f32], cols: usize, pool: &Pool) -> Self {
         let rows = x.len() / cols;
-        let mut out = Self::zeros(form, rows, cols);
+        let mut out = Self::room(form, rows, cols, pool);
         let span = Span { first: 0, rows };
         let sink = out.sink();
         pool.each(rows.div_ceil(TILE), x.len(), |tile| {
@@ -108,7 +109,7 @@ impl QuantRows {
     pub(crate) fn gather(&self, groups: &[&[u32]], pool: &Pool) -> Self {
         let firsts = first_rows(groups.iter().map(|rows| rows.len()));
         let total: usize = groups.iter().map(|rows| rows.len()).sum();
-        let mut out = Self::zeros(self.form, total, self.blocks * BLOCK);
+        let mut out = Self::room(self.form, total, self.blocks * BLOCK, pool);
         let all = Span { first: 0, rows: self.rows() };
         let sink = out.sink();
         pool.each(groups.len(), total * self.blocks * BLOCK, |group| {
