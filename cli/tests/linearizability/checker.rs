@@ -69,7 +69,8 @@ fn check_register<V: Clone + Eq>(
     }
     let Search { operations, longest, .. } = search;
     let left = (0..operations.len()).filter(|at| !longest.contains(at));
-    let stuck = left.min_by_key(|at| operations[*at].answered.unwrap_or(u64::MAX)).expect("something is left");
+    let stuck =
+        left.min_by_key(|at| operations[*at].answered.unwrap_or(u64::MAX)).expect("something is left");
     Err(Violation {
         key,
         longest: longest.iter().map(|at| operations[*at].clone()).collect(),
@@ -95,7 +96,9 @@ impl<V: Clone + Eq> Search<'_, V> {
         let first = self.taken.iter().position(|taken| !taken).unwrap_or(self.taken.len());
         let free = (first..self.operations.len()).filter(|at| !self.taken[*at]);
         // Nothing may come after an operation whose answer was there before it was called.
-        let Some(first_answer) = free.filter_map(|at| self.operations[at].answered).min() else { return true };
+        let Some(first_answer) = free.filter_map(|at| self.operations[at].answered).min() else {
+            return true;
+        };
         let beyond = self.taken.iter().rposition(|taken| *taken).map_or(first, |at| first.max(at + 1));
         if !self.known.insert((first, self.taken[first..beyond].to_vec(), last)) {
             return false;
@@ -217,7 +220,8 @@ mod tests {
                 Kind::Read(read) if *read == value => value,
                 Kind::Read(_) => return false,
             };
-            let rest: Vec<_> = left.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, o)| o.clone()).collect();
+            let rest: Vec<_> =
+                left.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, o)| o.clone()).collect();
             explained(&rest, next)
         })
     }

@@ -85,7 +85,10 @@ impl Group {
         wait_until("a coordinator leads", || {
             let status = runtime.block_on(self.client().status());
             let members = status.map(|status| status.coordinators).unwrap_or_default();
-            leader = members.iter().find(|one| one.leader && one.matched.is_some()).map_or(0, |one| one.id as usize);
+            leader = members
+                .iter()
+                .find(|one| one.leader && one.matched.is_some())
+                .map_or(0, |one| one.id as usize);
             leader > 0
         });
         leader
@@ -109,13 +112,7 @@ impl Record {
 }
 
 /// Writes and reads until `stop`; each attempt goes to one coordinator, once.
-async fn client(
-    number: u64,
-    seed: u64,
-    channels: Vec<Channel>,
-    record: Arc<Record>,
-    stop: Arc<AtomicBool>,
-) {
+async fn client(number: u64, seed: u64, channels: Vec<Channel>, record: Arc<Record>, stop: Arc<AtomicBool>) {
     let mut random = Random::new(seed ^ (number + 1).wrapping_mul(0x5851_f42d_4c95_7f2d));
     let mut asked = random.below(COORDINATORS as u64) as usize;
     let mut written = 0;
@@ -205,7 +202,8 @@ fn what_clients_see_while_coordinators_are_killed_frozen_and_cut_off_is_lineariz
     let stop = Arc::new(AtomicBool::new(false));
     let channels: Vec<Channel> = {
         let _inside = runtime.enter();
-        let channel = |address: &String| Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+        let channel =
+            |address: &String| Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         group.relays.iter().map(channel).collect()
     };
     let clients: Vec<_> = (0..CLIENTS)

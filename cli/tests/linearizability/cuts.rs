@@ -61,7 +61,9 @@ impl Cuts {
                     // Nobody listens: the client finds its connection closed.
                     let Ok(server) = TcpStream::connect(&target) else { return };
                     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-                    let (Ok(back_from), Ok(back_to)) = (server.try_clone(), client.try_clone()) else { return };
+                    let (Ok(back_from), Ok(back_to)) = (server.try_clone(), client.try_clone()) else {
+                        return;
+                    };
                     let other = cuts.clone();
                     std::thread::spawn(move || carry(&other, (from, to), back_from, back_to));
                     carry(&cuts, (from, to), client, server);
