@@ -3,6 +3,7 @@
 //! Keeps true: the logits are those that serve. Each window of the text is read by itself from its first
 //! token; every token but the first of a window is scored, by what came before it in the window.
 
+mod logits_file;
 mod score;
 
 use crate::model::ModelOptions;
@@ -13,9 +14,11 @@ use conclave_expert::Lane;
 use conclave_gateway::RowsDtype;
 use conclave_gateway::text::TextCodec;
 use conclave_model::{BackendChoice, DtypeChoice, KvDtypeChoice, StepSequence};
+use logits_file::LogitsFile;
 use score::{Difference, Score};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Rows whose logits are held at once: with a large vocabulary they outweigh everything else.
@@ -52,6 +55,10 @@ pub(crate) struct EvalOptions {
     /// the same forms.
     #[arg(long)]
     reference_backend: Option<BackendChoice>,
+    /// Write logits to this file for `llama-perplexity --kl-divergence --kl-divergence-base FILE`, which then says how far
+    /// llama.cpp is from them on the same tokens. All windows are full; what a document has left after one is not read.
+    #[arg(long)]
+    write_logits: Option<PathBuf>,
     /// Write the figures as JSON to this file; `-`: to the standard output, in place of the text.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -101,7 +108,8 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
     let encode =
         |document: &&str| anyhow::Ok(codec.encode_prompt(document)?.into_iter().map(|t| t.0).collect());
     let documents: Vec<Vec<u32>> = documents.iter().map(encode).collect::<anyhow::Result<_>>()?;
-    let windows = windows(&documents, options.window, options.tokens_max.unwrap_or(usize::MAX));
+    let cut = if options.write_logits.is_some() { full_windows } else { windows };
+    let windows = cut(&documents, options.window, options.tokens_max.unwrap_or(usize::MAX));
     if windows.iter().all(|window| window.len() < 2) {
         bail!("{} has no two tokens in one window; at least 2 are needed to score one", path.display());
     }
@@ -114,7 +122,14 @@ pub(crate) fn run(options: &EvalOptions) -> anyhow::Result<()> {
         Some((model, kv, rows)) => Some(load(&model, kv, rows)?),
         None => None,
     };
-    let found = evaluate(&mut whole, reference.as_mut(), &windows)?;
+    let logits = match &options.write_logits {
+        Some(path) => {
+            let file = File::create(path).with_context(|| format!("write {}", path.display()))?;
+            Some(LogitsFile::begin(BufWriter::new(file), whole.folder.spec.vocab, &windows)?)
+        }
+        None => None,
+    };
+    let found = evaluate(&mut whole, reference.as_mut(), &windows, logits)?;
     let report = found.json(options, &whole, reference.as_ref());
     match options.json.as_deref() {
         Some(path) if path == Path::new("-") => writeln!(std::io::stdout().lock(), "{report:#}")?,
@@ -157,11 +172,26 @@ fn windows(documents: &[Vec<u32>], window: usize, tokens_max: usize) -> Vec<Vec<
     windows
 }
 
-/// Reads window by window with the model and, where there is one, the reference.
+/// Like [`windows`], but all are full: a document goes on until its window is, and the next window begins with the next one.
+fn full_windows(documents: &[Vec<u32>], window: usize, tokens_max: usize) -> Vec<Vec<u32>> {
+    let mut windows = Vec::new();
+    let mut open = Vec::new();
+    for document in documents {
+        open.extend(document.iter().take(window - open.len()));
+        if open.len() == window {
+            windows.push(std::mem::take(&mut open));
+        }
+    }
+    windows.truncate(tokens_max / window);
+    windows
+}
+
+/// Reads window by window with the model and, where there is one, the reference; the model's logits also go to `file`.
 fn evaluate(
     whole: &mut Whole,
     mut reference: Option<&mut Whole>,
     windows: &[Vec<u32>],
+    mut file: Option<LogitsFile<BufWriter<File>>>,
 ) -> anyhow::Result<Evaluation> {
     let mut score = Score::default();
     let mut against = reference.is_some().then(<(Score, Difference)>::default);
@@ -179,8 +209,11 @@ fn evaluate(
         let rows: Vec<usize> = (0..read.len()).collect();
         for (rows, asked) in rows.chunks(LOGIT_ROWS).zip(asked.chunks(LOGIT_ROWS)) {
             let logits = whole.forward.logits(rows)?;
-            for (logits, asked) in logits.chunks_exact(vocab).zip(asked) {
+            for ((logits, asked), row) in logits.chunks_exact(vocab).zip(asked).zip(rows) {
                 score.add(logits, *asked);
+                if let Some(file) = &mut file {
+                    file.add(*row, logits).context("write the logits")?;
+                }
             }
             if let (Some(reference), Some((theirs, difference))) = (&reference, &mut against) {
                 let expected = reference.forward.logits(rows)?;
@@ -191,6 +224,9 @@ fn evaluate(
                 }
             }
         }
+    }
+    if let Some(file) = file {
+        file.end().context("write the logits")?;
     }
     Ok(Evaluation { score, against })
 }
@@ -301,6 +337,14 @@ mod tests {
         assert_eq!(one(&[1, 2, 3, 4, 5], 2), [vec![], vec![1, 2], vec![3, 4], vec![5]]);
     }
 
+    #[test]
+    fn full_windows_begin_where_documents_do_and_end_where_they_are_full() {
+        let documents = [vec![1, 2, 3], vec![4, 5], vec![6, 7, 8, 9, 10, 11], vec![12, 13, 14]];
+        let cut = |tokens_max| full_windows(&documents, 4, tokens_max);
+        assert_eq!(cut(usize::MAX), [[1, 2, 3, 4], [6, 7, 8, 9]]);
+        assert_eq!(cut(7), [[1, 2, 3, 4]]);
+    }
+
     fn load(model: &ModelOptions) -> Whole {
         Whole::load(model, model.open().unwrap(), blocks(64), KvDtypeChoice::Auto, Way::default()).unwrap()
     }
@@ -309,7 +353,7 @@ mod tests {
     fn the_score_is_that_of_the_logits_of_transformers() {
         let golden = golden("olmoe/held_out");
         let mut whole = load(&golden.model);
-        let found = evaluate(&mut whole, None, &one(&golden.prompt, 24)).unwrap().score;
+        let found = evaluate(&mut whole, None, &one(&golden.prompt, 24), None).unwrap().score;
         let rows = golden.logits.chunks_exact(whole.folder.spec.vocab);
         let losses: Vec<f64> = rows
             .zip(&golden.prompt[1..])
@@ -328,7 +372,7 @@ mod tests {
     fn windows_are_read_apart_and_a_last_token_alone_is_left_out() {
         let golden = golden("qwen3_moe/tied");
         let mut whole = load(&golden.model);
-        let mut nll = |tokens: &[u32]| evaluate(&mut whole, None, &one(tokens, 8)).unwrap().score;
+        let mut nll = |tokens: &[u32]| evaluate(&mut whole, None, &one(tokens, 8), None).unwrap().score;
         let parts = [nll(&golden.prompt[..8]), nll(&golden.prompt[8..16])];
         let both = nll(&golden.prompt[..17]);
         assert_eq!(both.tokens(), 14);
@@ -351,7 +395,8 @@ mod tests {
             let (mut ours, mut theirs) = (load(&options.model), load(&theirs));
             assert_eq!(theirs.form(), format!("{}, on candle", ours.form()));
             let windows = one(&golden.prompt, 24);
-            let (_, difference) = evaluate(&mut ours, Some(&mut theirs), &windows).unwrap().against.unwrap();
+            let (_, difference) =
+                evaluate(&mut ours, Some(&mut theirs), &windows, None).unwrap().against.unwrap();
             // Not 0: the order of additions is another.
             assert!((1e-9..1e-3).contains(&difference.logit_max()), "{dtype}: {difference:?}");
             assert_eq!(difference.agreement(), 1.0, "{dtype}");
@@ -362,13 +407,15 @@ mod tests {
     fn a_model_against_itself_differs_in_nothing_and_against_bf16_in_little() {
         let golden = golden("mixtral/sliding");
         let (mut first, mut second) = (load(&golden.model), load(&golden.model));
-        let same = evaluate(&mut first, Some(&mut second), &one(&golden.prompt, 24)).unwrap();
+        let same = evaluate(&mut first, Some(&mut second), &one(&golden.prompt, 24), None).unwrap();
         let (theirs, difference) = same.against.unwrap();
         assert_eq!(theirs, same.score);
         assert_eq!((difference.agreement(), difference.kl_max(), difference.logit_max()), (1.0, 0.0, 0.0));
         let mut narrow = load(&golden.model.all_in(DtypeChoice::Bf16));
-        let (_, difference) =
-            evaluate(&mut narrow, Some(&mut second), &one(&golden.prompt, 24)).unwrap().against.unwrap();
+        let (_, difference) = evaluate(&mut narrow, Some(&mut second), &one(&golden.prompt, 24), None)
+            .unwrap()
+            .against
+            .unwrap();
         assert!(
             difference.logit_max() > 0.0 && difference.kl() > 0.0 && difference.kl() < 1.0,
             "{difference:?}"
