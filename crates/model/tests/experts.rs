@@ -39,7 +39,7 @@ fn our_kernels_agree_with_candle_in_every_form() {
         let (ours, theirs) = (run(&ours), run(&theirs));
         assert_eq!((ours.len(), theirs.len()), (9 * hidden, 9 * hidden));
         let largest = theirs.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
-        let off: Vec<f32> = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs() / largest).collect();
+        let off: Vec<f32> = ours.iter().zip(theirs.iter()).map(|(a, b)| (a - b).abs() / largest).collect();
         let worst = off.iter().copied().fold(0.0, f32::max);
         let mean = off.iter().sum::<f32>() / off.len() as f32;
         assert!(worst <= worst_max && mean <= mean_max, "{form}: off by {worst:e}, in the mean {mean:e}");
