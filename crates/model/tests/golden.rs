@@ -84,7 +84,7 @@ impl<C: Compute> Model<C> {
             x = match self.trunk.feed_forward(layer, x).unwrap() {
                 FeedForward::Dense(x) => x,
                 FeedForward::Sparse { residual, rows, routing } => {
-                    let answers: Vec<Vec<f32>> = routing
+                    let answers: Vec<_> = routing
                         .experts
                         .iter()
                         .enumerate()
@@ -96,8 +96,7 @@ impl<C: Compute> Model<C> {
                                 .unwrap()
                         })
                         .collect();
-                    let combined =
-                        combine(&routing, hidden, |row, k| answers[row * routing.top_k + k].as_slice());
+                    let combined = combine(&routing, hidden, |row, k| &*answers[row * routing.top_k + k]);
                     self.trunk.add(residual, combined).unwrap()
                 }
             };

@@ -46,7 +46,7 @@ fn results(folder: &ModelFolder, manifest: &Manifest) -> (Vec<f32>, Vec<f32>) {
     let layer = folder.spec.moe_layers()[0].0;
     let expert = ExpertFfn::load(folder, manifest, ExpertKey::new(layer, 1)).unwrap();
     let rows: Vec<f32> = (0..2 * folder.spec.hidden).map(|i| (i % 13) as f32 / 13.0 - 0.5).collect();
-    (logits, expert.run(&rows, &pool).unwrap())
+    (logits, expert.run(&rows, &pool).unwrap().to_vec())
 }
 
 fn families() -> Vec<String> {
