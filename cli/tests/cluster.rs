@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Api, Process, story, wait_until};
+use common::{Api, Process, signal, story, wait_until};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -21,11 +21,6 @@ fn conclave(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
     command.args(args);
     command
-}
-
-fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
-    assert!(sent.success(), "kill -{name} {pid}");
 }
 
 /// A process that is stopped nine tenths of the time, until this is dropped.

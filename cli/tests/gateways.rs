@@ -42,8 +42,7 @@ impl Gateway {
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.0.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        common::signal(self.0.child.id(), name);
     }
 
     fn whole(&self, path: &str, last_event_id: Option<&str>, body: &Value) -> Vec<Event> {

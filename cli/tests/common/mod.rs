@@ -19,6 +19,12 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Sends `KILL`, `STOP` or another signal to a process that the test started.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+    assert!(sent.success(), "kill -{name} {pid}");
+}
+
 /// A process that is killed when dropped.
 pub(crate) struct Process(pub(crate) Child);
 

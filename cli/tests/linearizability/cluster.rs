@@ -1,7 +1,7 @@
 //! Real coordinators, those who hurt them, and those who write and read meanwhile.
 
 use crate::checker::{Kind, Operation, check};
-use crate::common::{Process, wait_until};
+use crate::common::{Process, signal, wait_until};
 use crate::cuts::Cuts;
 use crate::random::Random;
 use conclave_control::ModelFacts;
@@ -75,8 +75,7 @@ impl Group {
     }
 
     fn signal(&self, id: usize, name: &str) {
-        let pid = self.running[&id].0.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        signal(self.running[&id].0.id(), name);
     }
 
     /// Who leads, as those say who can be reached.

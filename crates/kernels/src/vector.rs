@@ -62,7 +62,8 @@ pub(crate) trait Vector: Copy {
     }
 }
 
-/// Asks for the cache line of `at` before it is needed; any address will do.
+/// Asks for the cache line of `at` before it is needed; any address will do. Into the second-level cache: what waits for
+/// the first takes the few slots that the loop's own misses need.
 #[inline(always)]
 pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]

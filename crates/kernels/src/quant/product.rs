@@ -7,6 +7,7 @@ use super::activations::{QuantRows, Span, TILE};
 use super::isa::{Columns, Level, Portable};
 use super::packed::PANEL;
 use super::{BLOCK, PackedMatrix, QuantKind};
+use crate::vector::prefetch;
 
 /// Blocks that all rows meet before the next: at most 9 KiB of weights, which stay in the first-level cache.
 const CHUNK: usize = 8;
@@ -201,7 +202,7 @@ impl<const P: usize> Tile<P> {
                 let records = self.records.map(|records| records.add(block * kind.record_bytes()));
                 for p in 0..P {
                     for line in (0..kind.record_bytes()).step_by(64) {
-                        C::prefetch(records[p].wrapping_add(PREFETCH + line));
+                        prefetch(records[p].wrapping_add(PREFETCH + line));
                     }
                 }
                 let codes = records.map(|record| record.add(kind.codes_at()));

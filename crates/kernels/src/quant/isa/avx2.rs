@@ -131,11 +131,6 @@ impl Columns for Avx2 {
     }
 
     #[inline(always)]
-    fn prefetch(at: *const u8) {
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
-    }
-
-    #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::Floats {
         unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
     }

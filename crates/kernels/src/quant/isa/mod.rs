@@ -96,8 +96,6 @@ pub(crate) trait Columns {
         starts: *const i32,
     ) -> [[Self::Ints; P]; R];
 
-    /// Asks for the cache line of `at`, which may lie anywhere.
-    fn prefetch(_at: *const u8) {}
     unsafe fn load(from: *const f32) -> Self::Floats;
     unsafe fn store(values: Self::Floats, to: *mut f32);
     /// Sixteen f16, widened exactly.
