@@ -19,6 +19,7 @@ mod progress;
 mod roles;
 mod serve;
 mod settings;
+mod table;
 mod up;
 mod whole;
 
@@ -74,6 +75,9 @@ enum Command {
     Operate(operate::Operate),
     /// Quantise a model's weights once and for all, so that a start takes a second.
     Pack(model::PackOptions),
+    /// Fetch models, see what is kept of them and whether it is whole, and tell what a model needs before it is fetched.
+    #[command(subcommand)]
+    Model(model::Models),
     /// Write a model's manifest: the digest of every tensor, by which each role verifies what it loads.
     Manifest(model::ManifestOptions),
     /// Measure how fast a model is here: prompts, decoding, start, memory, and what the machine could do.
@@ -108,6 +112,18 @@ fn telemetry(cli: &Cli) -> Result<Telemetry, TelemetryError> {
     })
 }
 
+/// What the stores that models are fetched from may know: credentials, endpoints, where the user's files are.
+pub(crate) fn environment() -> conclave_delivery::Environment {
+    let wanted = |key: &str| {
+        ["AWS_", "GOOGLE_", "HF_"].iter().any(|store| key.starts_with(store))
+            || ["HOME", "XDG_CACHE_HOME"].contains(&key)
+    };
+    let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((key.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).filter(|(key, _)| wanted(key)).collect()
+}
+
 /// Who runs this process, for the history of what operators did.
 fn user() -> Option<String> {
     ["USER", "LOGNAME"].into_iter().find_map(|key| std::env::var(key).ok())
@@ -133,6 +149,7 @@ fn main() -> ExitCode {
             Command::Key(options) => key::run(&options),
             Command::Operate(command) => operate::run(command, user()),
             Command::Pack(options) => model::pack(&options),
+            Command::Model(command) => model::run(&command),
             Command::Manifest(options) => model::manifest(&options),
             Command::Bench(options) => bench::run(&options, started),
             Command::Eval(options) => eval::run(&options),

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -113,11 +113,7 @@ impl Cluster {
             with(1, &["expert-node", "--name", "n", "--listen", &node, "--coordinators", &coordinator]),
             with(2, &["gateway", "--port", "0", "--coordinators", &coordinator]),
         ];
-        let mut line = String::new();
-        BufReader::new(processes[2].0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address =
-            line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
-        let api = Api { address };
+        let api = Api::announced(&mut processes[2].0);
         wait_until("the gateway is ready", || api.get("/ready").0 == 200);
         Self { coordinator, node, api, folders, _processes: processes, _data: data }
     }

@@ -16,7 +16,7 @@ use conclave_control::command::RegisterNode;
 use conclave_control_rpc::{CoordinatorClient, Credentials};
 use conclave_expert::LocalExperts;
 use conclave_kernels::Pool;
-use conclave_model::{Manifest, ModelError, ModelFolder, NumericDtype};
+use conclave_model::{Manifest, ModelError, ModelFolder};
 use conclave_telemetry::Monitor;
 use conclave_types::Bytes;
 use membership::{Membership, Standing};
@@ -62,18 +62,15 @@ pub enum NodeError {
 }
 
 /// What the cluster must know of a model.
-pub fn model_facts(folder: &ModelFolder, manifest: &Manifest) -> ModelFacts {
-    let element = match folder.dtype {
-        NumericDtype::F32 => 4,
-        NumericDtype::Bf16 => 2,
-    };
-    let elements: usize = folder.spec.expert_shapes().iter().map(|[rows, cols]| rows * cols).sum();
-    ModelFacts {
+///
+/// Errors: a tensor of an expert is missing or of a dtype that is not supported.
+pub fn model_facts(folder: &ModelFolder, manifest: &Manifest) -> Result<ModelFacts, ModelError> {
+    Ok(ModelFacts {
         name: folder.name(),
         digest: manifest.model_digest(folder),
         layers: folder.spec.moe_layers().into_iter().map(|l| (l, folder.spec.experts as u32)).collect(),
-        expert_bytes: Bytes((elements * element) as u64),
-    }
+        expert_bytes: Bytes(folder.footprint()?.expert),
+    })
 }
 
 /// An expert node that listens but holds nothing yet.
@@ -107,7 +104,7 @@ impl ExpertNode {
             capacity: options.memory_max.map(Bytes),
             zone: options.zone.clone(),
             numerics: folder.backend.numerics(),
-            model: model_facts(&folder, &manifest),
+            model: model_facts(&folder, &manifest)?,
         };
         let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), credentials));
         let queue = server.queue.clone();

@@ -222,6 +222,7 @@ impl Membership {
         let count = missing.len();
         let (experts, folder, manifest) = (self.experts.clone(), self.folder.clone(), self.manifest.clone());
         let load = move || {
+            folder.bring_experts(&missing)?;
             let bytes = folder.expert_bytes(&missing);
             let _piece = folder.progress.begin("loading the experts", bytes, Unit::Bytes);
             missing.into_iter().try_for_each(|key| experts.add(&folder, &manifest, key))

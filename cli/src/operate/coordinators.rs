@@ -3,8 +3,8 @@
 //! The plural, because `conclave coordinator` runs one: its flags are required, which a subcommand beside them could not
 //! be free of.
 
-use super::table::Table;
 use super::{AGAIN, Operator, Where, ago, patiently};
+use crate::table::Table;
 use anyhow::bail;
 use conclave_control_rpc::{ClusterStatus, ControlError, CoordinatorClient, Joining};
 use conclave_coordinator::Peer;

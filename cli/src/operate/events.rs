@@ -1,7 +1,7 @@
 //! `conclave events`: what happened.
 
 use super::Where;
-use super::table::Table;
+use crate::table::Table;
 use conclave_control::Event;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! `conclave experts`: experts with their homes.
 
 use super::Where;
-use super::table::Table;
+use crate::table::Table;
 use anyhow::bail;
 use conclave_control::{ClusterState, NodeState};
 use conclave_types::{ExpertKey, NodeId};

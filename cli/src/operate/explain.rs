@@ -1,8 +1,8 @@
 //! `conclave explain`: why an expert is where it is.
 
 use super::nodes::word;
-use super::table::Table;
 use super::{Where, Which, patiently};
+use crate::table::Table;
 use conclave_control::{Explanation, Intent, Since};
 use conclave_types::NodeId;
 use serde_json::{Value, json};

@@ -11,7 +11,6 @@ mod moves;
 mod nodes;
 mod placement;
 mod status;
-mod table;
 mod what_if;
 
 use crate::process::{CredentialOptions, check, runtime};

@@ -1,8 +1,8 @@
 //! `conclave moves` and `conclave rebalance`: what is on its way, and what would be.
 
 use super::experts::names;
-use super::table::Table;
 use super::{Operator, Where, patiently};
+use crate::table::Table;
 use conclave_control::{ClusterState, EventKind, Move, moves};
 use conclave_control_rpc::{ClusterStatus, Rebalance};
 use conclave_types::{Bytes, NodeId};

@@ -1,7 +1,7 @@
 //! `conclave nodes`: every expert node that ever registered.
 
-use super::table::Table;
 use super::{Where, ago};
+use crate::table::Table;
 use conclave_control::{Node, NodeState};
 use conclave_control_rpc::{ClusterStatus, NodeStatus};
 use conclave_types::{Bytes, NodeId};

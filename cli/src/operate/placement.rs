@@ -2,7 +2,7 @@
 
 use super::Where;
 use super::experts::names;
-use super::table::Table;
+use crate::table::Table;
 use conclave_control::{ClusterState, Event, EventKind};
 use conclave_types::NodeId;
 use serde_json::{Value, json};

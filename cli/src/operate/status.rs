@@ -1,8 +1,8 @@
 //! `conclave status`: the cluster on one screen.
 
 use super::nodes::{self, word};
-use super::table::Table;
 use super::{Where, ago, coordinators};
+use crate::table::Table;
 use conclave_control_rpc::ClusterStatus;
 use conclave_types::Bytes;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! `conclave what-if`: what would happen if some nodes died, by the planner's own answer. Changes nothing.
 
 use super::moves::{Part, list, size};
-use super::table::Table;
 use super::{Where, patiently};
+use crate::table::Table;
 use conclave_types::ExpertKey;
 use serde_json::{Value, json};
 use std::fmt::Write;

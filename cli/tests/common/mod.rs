@@ -50,11 +50,8 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        let address = address.expect("the first line names the URL").to_owned();
-        Self { api: Api { address }, child }
+        let api = Api::announced(&mut child);
+        Self { api, child }
     }
 }
 
@@ -79,6 +76,14 @@ pub(crate) struct Api {
 }
 
 impl Api {
+    /// Of a process whose output is piped: its first line names the URL.
+    pub(crate) fn announced(child: &mut Child) -> Self {
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        Self { address: address.expect("the first line names the URL").to_owned() }
+    }
+
     pub(crate) fn send(
         &self,
         method: &str,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum ModelError {
     /// The folder is not there.
     #[error(
-        "model folder {0} does not exist; pass --model a folder with config.json and safetensors files, or a .gguf file"
+        "model folder {0} does not exist; pass --model a folder with config.json and safetensors files, a .gguf file, or hf:ORG/NAME"
     )]
     NoFolder(PathBuf),
     /// A file is missing or unreadable.
@@ -139,6 +139,9 @@ pub enum ModelError {
     /// A pack file was made from other weights or in other forms.
     #[error("{}: made from other files or in other forms; run `conclave pack` again", .0.display())]
     StalePack(PathBuf),
+    /// Weights that are not on this machine cannot be had.
+    #[error("{0}")]
+    Supply(Box<dyn std::error::Error + Send + Sync>),
     /// A backend cannot be opened.
     #[error(
         "backend `{backend}` cannot be used: {why}; build with `cargo build --release --features {backend}` where its \

@@ -40,6 +40,7 @@ impl ExpertFfn {
         manifest: &Manifest,
         keys: &[ExpertKey],
     ) -> Result<Vec<Self>, ModelError> {
+        folder.bring_experts(keys)?;
         let _piece = folder.progress.begin("loading the experts", folder.expert_bytes(keys), Unit::Bytes);
         keys.par_iter().map(|key| Self::load(folder, manifest, *key)).collect()
     }

@@ -92,10 +92,21 @@ impl ModelFolder {
         self
     }
 
+    /// Has `supply` bring what is not in the files yet.
+    pub fn with_supply(mut self, supply: std::sync::Arc<dyn crate::Supply>) -> Self {
+        self.files.set_supply(supply);
+        self
+    }
+
+    /// Brings the experts `keys` from where the model is kept, if they are not here and are wanted as stored.
+    pub fn bring_experts<'a>(&self, keys: impl IntoIterator<Item = &'a ExpertKey>) -> Result<(), ModelError> {
+        let tensors = keys.into_iter().flat_map(|key| self.spec.expert_tensors(*key));
+        self.files.bring(tensors.filter(|tensor| !self.is_packed(tensor)))
+    }
+
     /// Stored bytes of `tensors`; what is missing is found out when it is read.
     pub(crate) fn stored_bytes<S: AsRef<str>>(&self, tensors: impl IntoIterator<Item = S>) -> u64 {
-        let bytes = |tensor: S| self.files.bytes(tensor.as_ref()).map_or(0, <[u8]>::len) as u64;
-        tensors.into_iter().map(bytes).sum()
+        tensors.into_iter().map(|tensor| self.files.len(tensor.as_ref()).unwrap_or(0)).sum()
     }
 
     /// Stored bytes of the experts `keys`.

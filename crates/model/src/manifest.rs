@@ -21,6 +21,7 @@ impl Manifest {
     /// Reads and hashes every tensor of the folder, with all cores.
     pub fn compute(folder: &ModelFolder) -> Result<Self, ModelError> {
         let names: Vec<&str> = folder.files.names().collect();
+        folder.files.bring_all()?;
         let bytes = folder.stored_bytes(&names);
         let _piece = folder.progress.begin("reading and hashing the weights", bytes, Unit::Bytes);
         let digest = |name: &&str| {
@@ -86,6 +87,7 @@ impl Manifest {
             // What is packed has a digest of its own; but the embedding is read as plain numbers beside.
             .filter(|name| *name == EMBEDDING || !folder.is_packed(name))
             .collect();
+        folder.files.bring(&trunk)?;
         let _piece = folder.progress.begin("checking the trunk", folder.stored_bytes(&trunk), Unit::Bytes);
         trunk.par_iter().try_for_each(|name| {
             self.verify(folder, name)?;

@@ -121,6 +121,7 @@ fn write_all(
     wanted: &[Wanted],
     path: &Path,
 ) -> Result<u64, ModelError> {
+    folder.files.bring(wanted.iter().map(|(tensor, ..)| tensor))?;
     let bytes = folder.stored_bytes(wanted.iter().map(|(tensor, ..)| tensor));
     let _piece = folder.progress.begin("quantising and packing", bytes, Unit::Bytes);
     let failed = |error| ModelError::File { file: path.to_owned(), error };

@@ -129,13 +129,7 @@ impl<C: Compute> Trunk<C> {
                 block,
             })
         };
-        // A tied head is the embedding itself, unless the two are kept in different forms.
-        let head_name = spec.head_tensor();
-        let as_embedding = match dtype {
-            WeightDtype::AsStored => !folder.is_quantised(head_name, dtype)?,
-            other => other == unquantized,
-        };
-        let own_head = !(spec.tied && as_embedding);
+        let (head_name, own_head) = (spec.head_tensor(), folder.has_own_head()?);
         let matrices = spec.trunk_matrices().into_iter().map(|(name, _)| name);
         let matrices = matrices.filter(|name| own_head || name != head_name);
         let routers = spec.moe_layers().into_iter().map(|layer| spec.router_tensor(layer.0 as usize));

@@ -90,6 +90,16 @@ impl ModelFolder {
         }
     }
 
+    /// Whether the output head is a matrix of its own: a tied one is the embedding itself, unless the two are kept in
+    /// different forms.
+    pub(crate) fn has_own_head(&self) -> Result<bool, ModelError> {
+        let as_embedding = match self.weights.trunk {
+            WeightDtype::AsStored => !self.is_quantised(self.spec.head_tensor(), WeightDtype::AsStored)?,
+            other => other == WeightDtype::from(self.dtype),
+        };
+        Ok(!(self.spec.tied && as_embedding))
+    }
+
     /// `tensor` `[rows, cols]` in the form `dtype`.
     pub fn matrix(&self, tensor: &str, shape: [usize; 2], dtype: WeightDtype) -> Result<Matrix, ModelError> {
         let matrix = self.made(tensor, shape, dtype)?;

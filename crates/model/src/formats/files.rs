@@ -4,8 +4,8 @@
 //! of a Hugging Face folder. Knows no header: a format's parser checks its own and fills the table.
 
 use super::{StoredDtype, blocks};
-use crate::{ModelError, NumericDtype};
-use conclave_kernels::quant::{BLOCK, QuantBlocks};
+use crate::{FileRange, ModelError, NumericDtype, Supply};
+use conclave_kernels::quant::{BLOCK, QuantBlocks, QuantKind};
 use conclave_kernels::{Matrix, Storage};
 use conclave_types::Digest;
 use half::bf16;
@@ -83,11 +83,13 @@ pub struct WeightFiles {
     origin: PathBuf,
     files: Vec<MappedFile>,
     tensors: BTreeMap<String, Stored>,
+    /// Who brings what is not in the files yet; `None`: all is there.
+    supply: Option<Arc<dyn Supply>>,
 }
 
 impl WeightFiles {
     pub(super) fn new(origin: &Path) -> Self {
-        Self { origin: origin.to_owned(), files: Vec::new(), tensors: BTreeMap::new() }
+        Self { origin: origin.to_owned(), files: Vec::new(), tensors: BTreeMap::new(), supply: None }
     }
 
     /// Adds a file with its tensors, each of which names it as `file`.
@@ -107,6 +109,45 @@ impl WeightFiles {
         }
         self.files.push(file);
         Ok(())
+    }
+
+    pub(crate) fn set_supply(&mut self, supply: Arc<dyn Supply>) {
+        self.supply = Some(supply);
+    }
+
+    /// Brings `tensors` from where the model is kept, if they are not here. What reads a tensor does so anyhow; all at once
+    /// is quicker than one by one. A tensor that does not exist is found out when it is read.
+    pub fn bring<S: AsRef<str>>(&self, tensors: impl IntoIterator<Item = S>) -> Result<(), ModelError> {
+        let Some(supply) = &self.supply else { return Ok(()) };
+        let stored = tensors.into_iter().filter_map(|tensor| self.tensors.get(tensor.as_ref()));
+        let wanted: Vec<FileRange> = stored.map(|stored| self.place(stored)).collect();
+        supply.bring(&wanted)
+    }
+
+    /// Whether something is brought only when it is wanted.
+    pub fn are_supplied(&self) -> bool {
+        self.supply.is_some()
+    }
+
+    /// Brings every byte of every file, and has them compared with what their source says they are.
+    pub(crate) fn bring_all(&self) -> Result<(), ModelError> {
+        self.supply.as_ref().map_or(Ok(()), |supply| supply.bring_all())
+    }
+
+    /// Where the stored bytes of `tensor` are.
+    pub fn range(&self, tensor: &str) -> Result<FileRange, ModelError> {
+        Ok(self.place(self.stored(tensor)?))
+    }
+
+    /// Where the bytes of a tensor are.
+    fn place(&self, stored: &Stored) -> FileRange {
+        let bytes = stored.range.start as u64..stored.range.end as u64;
+        FileRange { file: self.files[stored.file].path.clone(), bytes }
+    }
+
+    /// How many stored bytes `tensor` has.
+    pub fn len(&self, tensor: &str) -> Result<u64, ModelError> {
+        Ok(self.stored(tensor)?.range.len() as u64)
     }
 
     /// Every tensor's name, in order.
@@ -155,9 +196,12 @@ impl WeightFiles {
         })
     }
 
-    /// The stored bytes of `tensor`.
+    /// The stored bytes of `tensor`, brought here first if they are not.
     pub fn bytes(&self, tensor: &str) -> Result<&[u8], ModelError> {
         let stored = self.stored(tensor)?;
+        if let Some(supply) = &self.supply {
+            supply.bring(&[self.place(stored)])?;
+        }
         Ok(&self.files[stored.file].bytes[stored.range.clone()])
     }
 
@@ -259,6 +303,11 @@ impl WeightFiles {
         };
         let fits = (0..rows).all(|row| blocks::append_row(source.dtype, source.row(row), &mut blocks));
         Ok(fits.then_some(blocks))
+    }
+
+    /// The form that [`Self::quant_blocks`] gives, unless a block does not fit.
+    pub(crate) fn quant_kind(&self, tensor: &str) -> Result<Option<QuantKind>, ModelError> {
+        Ok(blocks::quant_kind(self.dtype(tensor)?))
     }
 
     fn rows(&self, tensor: &str) -> Result<StoredRows<'_>, ModelError> {

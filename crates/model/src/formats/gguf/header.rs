@@ -36,8 +36,8 @@ pub(super) struct TensorInfo {
     pub(super) range: Range<usize>,
 }
 
-/// Parses the header of `bytes`, which are those of `file`.
-pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Header, ModelError> {
+/// Parses the header of `file`, which has `size` bytes; `bytes` are all of them, or as many as have the header.
+pub(super) fn parse(file: &Path, bytes: &[u8], size: usize) -> Result<Header, ModelError> {
     let mut reader = Reader { file, bytes, at: 0, values: 0 };
     if reader.take(4, "the magic number")? != b"GGUF" {
         return Err(reader.corrupt(0, "this is not a GGUF file: it does not begin with `GGUF`".to_owned()));
@@ -91,7 +91,7 @@ pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Header, ModelError> {
     for (at, name, dtype, shape, offset, len) in entries {
         let begin = start.checked_add(offset);
         let range = begin.and_then(|begin| Some(begin..begin.checked_add(len)?));
-        let Some(range) = range.filter(|range| range.end <= bytes.len()) else {
+        let Some(range) = range.filter(|range| range.end <= size) else {
             let why = format!(
                 "tensor `{name}` has {len} bytes at data offset {offset}, beyond the end of the file"
             );

@@ -36,8 +36,19 @@ pub struct Metadata {
 pub fn metadata(path: &Path) -> Result<Option<Metadata>, ModelError> {
     let Some(set) = locate(path)? else { return Ok(None) };
     let file = MappedFile::open(set.file(0))?;
-    let values = header::parse(&file.path, &file.bytes)?.metadata;
+    let values = header::parse(&file.path, &file.bytes, file.bytes.len())?.metadata;
     Ok(Some(Metadata { file: file.path, values }))
+}
+
+/// Whether `bytes`, the first of a GGUF file of `size` bytes, have its whole header; an error says what is wrong or missing.
+pub fn check_header(file: &Path, bytes: &[u8], size: u64) -> Result<(), ModelError> {
+    header::parse(file, bytes, usize::try_from(size).unwrap_or(usize::MAX)).map(drop)
+}
+
+/// The files of the model that `file` is a part of, in order; of a model in one file that one.
+pub fn parts(file: &Path) -> Vec<PathBuf> {
+    let set = FileSet::of(file);
+    (0..set.parts).map(|part| set.file(part)).collect()
 }
 
 /// Opens the model at `path`, a file or a folder with one and no config.json; `None` if it is neither.
@@ -46,7 +57,7 @@ pub(crate) fn open(path: &Path) -> Result<Option<GgufModel>, ModelError> {
     let mut parts = Vec::new();
     for part in 0..set.parts {
         let file = MappedFile::open(set.file(part))?;
-        let header = header::parse(&file.path, &file.bytes)?;
+        let header = header::parse(&file.path, &file.bytes, file.bytes.len())?;
         let number = |key: &str| header.metadata.get(key).and_then(Value::as_u64);
         let found = (number("split.no").unwrap_or(0), number("split.count").unwrap_or(0).max(1));
         if found != (part as u64, set.parts as u64) {

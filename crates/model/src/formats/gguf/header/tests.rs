@@ -50,7 +50,7 @@ fn sample() -> Vec<u8> {
 }
 
 fn parsed(bytes: &[u8]) -> Result<Header, String> {
-    parse(Path::new("x.gguf"), bytes).map_err(|error| error.to_string())
+    parse(Path::new("x.gguf"), bytes, bytes.len()).map_err(|error| error.to_string())
 }
 
 #[track_caller]

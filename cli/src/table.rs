@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A table with a line of heads.
-pub(super) struct Table {
+pub(crate) struct Table {
     heads: Vec<String>,
     /// Whether the column is numbers, which end in line.
     right: Vec<bool>,
@@ -12,7 +12,7 @@ pub(super) struct Table {
 
 impl Table {
     /// A head that starts with `>` makes a column of numbers.
-    pub(super) fn new<S: AsRef<str>>(heads: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn new<S: AsRef<str>>(heads: impl IntoIterator<Item = S>) -> Self {
         let (right, heads) = heads
             .into_iter()
             .map(|head| {
@@ -24,13 +24,13 @@ impl Table {
     }
 
     /// Adds a row with one cell for each head.
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = impl ToString>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl ToString>) {
         let cells: Vec<String> = cells.into_iter().map(|cell| cell.to_string()).collect();
         debug_assert_eq!(cells.len(), self.heads.len(), "a row has a cell for each head");
         self.rows.push(cells);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 }

@@ -1,21 +1,30 @@
 //! Which model a role uses, and with what it computes.
 
+mod kept;
+mod plan;
+
 use crate::progress;
 use anyhow::{Context, bail};
+use conclave_delivery::{Delivery, DeliveryOptions, Environment, MANIFEST, RemoteSource, Source, Supplier};
 use conclave_kernels::Pool;
 use conclave_model::{
-    BackendChoice, DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, WeightDtype, WeightDtypes,
-    pack_path, write_pack,
+    BackendChoice, DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, Progress, WeightDtype,
+    WeightDtypes, pack_path, write_pack,
 };
-use std::path::PathBuf;
+pub(crate) use kept::{Models, run};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Which model, and what it is computed with.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelOptions {
-    /// Model folder in Hugging Face layout, or a .gguf file; default: the small model that comes with Conclave.
+    /// Model: a folder in Hugging Face layout, a .gguf file, or where such is fetched from: hf:ORG/NAME[@REVISION],
+    /// hf:ORG/NAME/FILE.gguf, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, https://HOST/FOLDER. Default: the small model that
+    /// comes with Conclave.
     #[arg(long, env = "CONCLAVE_MODEL")]
-    model: Option<PathBuf>,
+    model: Option<Source>,
+    #[command(flatten)]
+    delivery: DeliveryOptions,
     /// What computes: cpu (our kernels), candle (the reference on the CPU: readable and slow, all weights widened to f32),
     /// cuda or metal (candle on the first GPU, in a binary built with that feature).
     #[arg(long, env = "CONCLAVE_BACKEND", default_value_t)]
@@ -42,7 +51,8 @@ impl ModelOptions {
     /// Every problem at once.
     pub(crate) fn validate(&self) -> Vec<String> {
         let none = self.threads == Some(0);
-        none.then(|| "threads is 0; it can be 1 or more".to_owned()).into_iter().collect()
+        let threads = none.then(|| "threads is 0; it can be 1 or more".to_owned());
+        threads.into_iter().chain(self.delivery.validate()).collect()
     }
 
     /// The same model computed in `dtype` throughout: what `eval` compares with.
@@ -60,15 +70,15 @@ impl ModelOptions {
         Self { backend, ..self.clone() }
     }
 
-    /// Opens the folder; loads nothing.
+    /// Opens the folder; loads nothing. Of a model that is fetched, what describes it and the weights' headers are.
     pub(crate) fn open(&self) -> anyhow::Result<ModelFolder> {
-        let path = match &self.model {
-            Some(path) => path.clone(),
-            None => embedded_model()?,
+        let progress = progress::shown();
+        let folder = match &self.model {
+            None => ModelFolder::open(&embedded_model()?, self.dtype)?,
+            Some(source) => open_source(source, &self.delivery, self.dtype, &progress)?.0,
         };
         let weights = WeightDtypes { experts: self.experts_dtype, trunk: self.trunk_dtype };
-        let folder = ModelFolder::open(&path, self.dtype)?.with_weights(weights);
-        let folder = folder.with_backend(self.backend.open()?).with_progress(progress::shown());
+        let folder = folder.with_weights(weights).with_backend(self.backend.open()?).with_progress(progress);
         match PackFile::open(&folder, &pack_path(&folder)) {
             Ok(pack) => Ok(folder.with_pack(pack)),
             Err(error @ ModelError::StalePack(_)) => {
@@ -84,6 +94,7 @@ impl ModelOptions {
         let Some(path) = &self.manifest else {
             return match &folder.pack {
                 Some(pack) => Ok(pack.manifest().clone()),
+                None if folder.files.are_supplied() => kept_manifest(folder),
                 None => Ok(Manifest::compute(folder)?),
             };
         };
@@ -101,17 +112,20 @@ impl ModelOptions {
 
     /// Refuses a trunk that is not the manifest's; one that was just computed needs no second look.
     pub(crate) fn verify_trunk(&self, folder: &ModelFolder, manifest: &Manifest) -> anyhow::Result<()> {
-        if self.manifest.is_some() || folder.pack.is_some() {
+        if self.manifest.is_some() || folder.pack.is_some() || folder.files.are_supplied() {
             manifest.verify_trunk(folder)?;
         }
         Ok(())
     }
 
     /// The flags by which a child process uses the same model.
-    pub(crate) fn flags(&self, folder: &ModelFolder, manifest: &std::path::Path) -> Vec<std::ffi::OsString> {
+    pub(crate) fn flags(&self, folder: &ModelFolder, manifest: &Path) -> Vec<std::ffi::OsString> {
         let mut flags = vec!["--model".into(), folder.path.clone().into()];
         flags.extend(["--backend".into(), folder.backend.name().into()]);
         flags.extend(["--dtype".into(), folder.dtype.name().into()]);
+        if let Some(rate) = self.delivery.fetch_rate_max {
+            flags.extend(["--fetch-rate-max".into(), rate.to_string().into()]);
+        }
         let WeightDtypes { experts, trunk } = folder.weights;
         flags.extend(["--experts-dtype".into(), experts.name().into()]);
         flags.extend(["--trunk-dtype".into(), trunk.name().into()]);
@@ -186,6 +200,59 @@ pub(crate) fn manifest(options: &ManifestOptions) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Opens the model at `source`, and what brings it if it is, or was, fetched.
+fn open_source(
+    source: &Source,
+    options: &DeliveryOptions,
+    dtype: DtypeChoice,
+    progress: &Progress,
+) -> anyhow::Result<(ModelFolder, Option<Arc<Delivery>>)> {
+    let environment = crate::environment();
+    let delivery = match source {
+        Source::Local(path) => Delivery::reopen(path, options, environment, progress.clone())?,
+        Source::Remote(remote) => Some(fetched(remote, options, environment, None, progress)?),
+    };
+    let path = match (&delivery, source) {
+        // Of a folder of the cache, what it was asked for: it may be a file in it.
+        (Some(delivery), _) => delivery.path(),
+        (None, Source::Local(path)) => path.clone(),
+        (None, Source::Remote(_)) => unreachable!("a remote source has a delivery"),
+    };
+    let folder = ModelFolder::open(&path, dtype)?;
+    Ok(match delivery {
+        Some(delivery) => (folder.with_supply(Arc::new(Supplier(delivery.clone()))), Some(delivery)),
+        None => (folder, None),
+    })
+}
+
+/// The model `source`, in `into` or in the cache.
+fn fetched(
+    source: &RemoteSource,
+    options: &DeliveryOptions,
+    environment: Environment,
+    into: Option<&Path>,
+    progress: &Progress,
+) -> anyhow::Result<Arc<Delivery>> {
+    let cache = options.cache(&environment)?;
+    let delivery = Delivery::open(source, &cache, into, options, environment, progress.clone())?;
+    tracing::info!(source = delivery.source(), path = %delivery.path().display(), "model");
+    Ok(delivery)
+}
+
+/// The manifest that came with a fetched model; if none did, all of the model is fetched, once, to make it.
+fn kept_manifest(folder: &ModelFolder) -> anyhow::Result<Manifest> {
+    let beside = if folder.path.is_dir() { Some(folder.path.as_path()) } else { folder.path.parent() };
+    let path = beside.unwrap_or(Path::new(".")).join(MANIFEST);
+    if path.exists() {
+        let manifest = Manifest::read(&path)?;
+        manifest.verify_config(folder)?;
+        return Ok(manifest);
+    }
+    let manifest = Manifest::compute(folder)?;
+    manifest.write(&path)?;
+    Ok(manifest)
 }
 
 /// The model that comes with Conclave: beside the binary when installed, else in the source tree.

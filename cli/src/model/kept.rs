@@ -1,0 +1,212 @@
+//! `conclave model`: models of the cache, fetched whole, listed, verified, removed, and planned for before that.
+
+use super::plan::{self, PlanOptions};
+use super::{fetched, kept_manifest, open_source};
+use crate::progress;
+use crate::table::Table;
+use anyhow::bail;
+use conclave_delivery::{DeliveryOptions, Source, Supplier, kept, remove};
+use conclave_model::{DtypeChoice, Manifest, ModelError, ModelFolder, Unit};
+use conclave_types::Bytes;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The subcommands of `conclave model`.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(crate) enum Models {
+    /// Fetch a whole model, verify it and keep it. Roles that are given the same source fetch by themselves what they need;
+    /// this is for doing it beforehand.
+    Add(AddOptions),
+    /// Show the models that were fetched, and how much of each is here.
+    List(ListOptions),
+    /// Compare what is here of a model with its manifest.
+    Verify(VerifyOptions),
+    /// Remove every version of a fetched model.
+    Remove(RemoveOptions),
+    /// Tell what a model needs: bytes to fetch, memory of nodes and gateways. Fetches its description and headers only.
+    Plan(PlanOptions),
+}
+
+/// Settings of `conclave model add`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct AddOptions {
+    /// The model: hf:ORG/NAME[@REVISION], hf:ORG/NAME/FILE.gguf, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or https://HOST/FOLDER.
+    source: Source,
+    /// Folder to put it in; default: one of the cache.
+    #[arg(long)]
+    into: Option<PathBuf>,
+    #[command(flatten)]
+    delivery: DeliveryOptions,
+}
+
+/// Settings of `conclave model list`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ListOptions {
+    #[command(flatten)]
+    delivery: DeliveryOptions,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Settings of `conclave model verify`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct VerifyOptions {
+    /// The model, as it was fetched, or its folder.
+    source: Source,
+    /// Manifest to compare with, as `conclave manifest` writes it; default: the one that came with the model.
+    #[arg(long, env = "CONCLAVE_MANIFEST")]
+    manifest: Option<PathBuf>,
+    /// Fetch damaged tensors again.
+    #[arg(long)]
+    repair: bool,
+    #[command(flatten)]
+    delivery: DeliveryOptions,
+}
+
+/// Settings of `conclave model remove`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RemoveOptions {
+    /// The model, as it was asked for or as `list` shows it.
+    source: Source,
+    #[command(flatten)]
+    delivery: DeliveryOptions,
+}
+
+/// Carries out `command`.
+pub(crate) fn run(command: &Models) -> anyhow::Result<()> {
+    match command {
+        Models::Add(options) => add(options),
+        Models::List(options) => list(options),
+        Models::Verify(options) => verify(options),
+        Models::Remove(options) => remove_model(options),
+        Models::Plan(options) => plan::run(options),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn add(options: &AddOptions) -> anyhow::Result<()> {
+    let Source::Remote(source) = &options.source else {
+        bail!("{}: it is on this machine already; give it to --model", options.source);
+    };
+    let progress = progress::shown();
+    let environment = crate::environment();
+    let delivery = fetched(source, &options.delivery, environment, options.into.as_deref(), &progress)?;
+    let folder = ModelFolder::open(&delivery.path(), DtypeChoice::Auto)?
+        .with_supply(Arc::new(Supplier(delivery.clone())))
+        .with_progress(progress);
+    delivery.bring_all()?;
+    let manifest = kept_manifest(&folder)?;
+    let damaged = damaged(&folder, &manifest, |_| true)?;
+    if !damaged.is_empty() {
+        bail!("{}; `conclave model verify --repair {source}` fetches them again", names(&damaged));
+    }
+    let (held, _) = delivery.held();
+    println!("{}", delivery.source());
+    println!("  {} in {}", Bytes(held), delivery.path().display());
+    println!("  digest {}", manifest.model_digest(&folder));
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn list(options: &ListOptions) -> anyhow::Result<()> {
+    let cache = options.delivery.cache(&crate::environment())?;
+    let kept = kept(&cache)?;
+    if options.json {
+        println!("{:#}", json!(kept));
+        return Ok(());
+    }
+    if kept.is_empty() {
+        println!("no models in {}", cache.display());
+        return Ok(());
+    }
+    let mut table = Table::new(["model", ">here", ">of", "folder"]);
+    for model in kept {
+        let folder = model.path.display().to_string();
+        table.row([model.source, Bytes(model.held).to_string(), Bytes(model.bytes).to_string(), folder]);
+    }
+    print!("{table}");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn verify(options: &VerifyOptions) -> anyhow::Result<()> {
+    let progress = progress::shown();
+    let (folder, delivery) = open_source(&options.source, &options.delivery, DtypeChoice::Auto, &progress)?;
+    let folder = folder.with_progress(progress);
+    let manifest = match (&options.manifest, &delivery) {
+        (Some(path), _) => read(path, &folder)?,
+        (None, Some(_)) => kept_manifest(&folder)?,
+        (None, None) => bail!("{}: it was not fetched by Conclave; pass --manifest FILE", options.source),
+    };
+    let here = |tensor: &str| match (&delivery, folder.files.range(tensor)) {
+        (Some(delivery), Ok(range)) => delivery.has(&range),
+        // What no file has is found out by reading it.
+        _ => true,
+    };
+    let wrong = damaged(&folder, &manifest, here)?;
+    let (count, absent) = (manifest.tensors.len(), manifest.tensors.keys().filter(|t| !here(t)).count());
+    if wrong.is_empty() {
+        println!("{} of {count} tensors are here, and what the manifest says", count - absent);
+        return Ok(());
+    }
+    match (&delivery, options.repair) {
+        (Some(delivery), true) => {
+            let ranges: Vec<_> = wrong.iter().filter_map(|tensor| folder.files.range(tensor).ok()).collect();
+            delivery.forget_ranges(&ranges)?;
+            folder.files.bring(&wrong)?;
+            wrong.iter().try_for_each(|tensor| manifest.verify(&folder, tensor))?;
+            println!("{}: fetched again, now what the manifest says", names(&wrong));
+            Ok(())
+        }
+        (Some(_), false) => bail!("{}; --repair fetches them again", names(&wrong)),
+        (None, _) => bail!("{}; copy the files here again", names(&wrong)),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn remove_model(options: &RemoveOptions) -> anyhow::Result<()> {
+    let Source::Remote(source) = &options.source else {
+        bail!("{}: it was not fetched; remove the folder itself", options.source);
+    };
+    let freed = remove(&options.delivery.cache(&crate::environment())?, source)?;
+    println!("removed {source}: {}", Bytes(freed));
+    Ok(())
+}
+
+fn read(path: &Path, folder: &ModelFolder) -> anyhow::Result<Manifest> {
+    let manifest = Manifest::read(path)?;
+    manifest.verify_config(folder)?;
+    Ok(manifest)
+}
+
+/// Which tensors, of those that are `here`, are not what the manifest says.
+fn damaged(
+    folder: &ModelFolder,
+    manifest: &Manifest,
+    here: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, ModelError> {
+    let tensors: Vec<&String> = manifest.tensors.keys().filter(|tensor| here(tensor)).collect();
+    let bytes = tensors.iter().map(|tensor| folder.files.len(tensor).unwrap_or(0)).sum();
+    let _piece = folder.progress.begin("comparing with the manifest", bytes, Unit::Bytes);
+    let mut damaged = Vec::new();
+    for tensor in tensors {
+        match manifest.verify(folder, tensor) {
+            Ok(()) => folder.progress.done(folder.files.len(tensor)?),
+            Err(ModelError::WrongDigest { .. }) => damaged.push(tensor.clone()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(damaged)
+}
+
+/// Such as `3 tensors are damaged: a, b, c`; of many, the first.
+fn names(damaged: &[String]) -> String {
+    let shown = damaged.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    let more = if damaged.len() > 5 { ", …" } else { "" };
+    match damaged.len() {
+        1 => format!("1 tensor is damaged: {shown}"),
+        count => format!("{count} tensors are damaged: {shown}{more}"),
+    }
+}
