@@ -36,7 +36,7 @@ struct Cli {
     #[arg(long, global = true, env = "CONCLAVE_CONFIG")]
     config: Option<PathBuf>,
     /// What to log, such as `info` or `conclave_gateway=debug`.
-    #[arg(long, global = true, env = "CONCLAVE_LOG", default_value = "info,openraft=warn")]
+    #[arg(long, global = true, env = "CONCLAVE_LOG", default_value = "info,openraft=warn,object_store=warn")]
     log: String,
     /// Log lines as `text` or `json`.
     #[arg(long, global = true, env = "CONCLAVE_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]

@@ -36,6 +36,9 @@ pub(crate) struct AddOptions {
     /// Folder to put it in; default: one of the cache.
     #[arg(long)]
     into: Option<PathBuf>,
+    /// Manifest to compare with, as `conclave manifest` writes it; default: the one that is beside the weights there.
+    #[arg(long, env = "CONCLAVE_MANIFEST")]
+    manifest: Option<PathBuf>,
     #[command(flatten)]
     delivery: DeliveryOptions,
 }
@@ -97,10 +100,13 @@ fn add(options: &AddOptions) -> anyhow::Result<()> {
         .with_supply(Arc::new(Supplier(delivery.clone())))
         .with_progress(progress);
     delivery.bring_all()?;
-    let manifest = kept_manifest(&folder)?;
+    let manifest = match &options.manifest {
+        Some(path) => read(path, &folder)?,
+        None => kept_manifest(&folder)?,
+    };
     let damaged = damaged(&folder, &manifest, |_| true)?;
     if !damaged.is_empty() {
-        bail!("{}; `conclave model verify --repair {source}` fetches them again", names(&damaged));
+        bail!("{}; `conclave model verify --repair` fetches them again", names(&damaged));
     }
     let (held, _) = delivery.held();
     println!("{}", delivery.source());

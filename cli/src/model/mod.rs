@@ -5,7 +5,9 @@ mod plan;
 
 use crate::progress;
 use anyhow::{Context, bail};
-use conclave_delivery::{Delivery, DeliveryOptions, Environment, MANIFEST, RemoteSource, Source, Supplier};
+use conclave_delivery::{
+    Delivery, DeliveryOptions, Destination, Environment, MANIFEST, RemoteSource, Source, Supplier,
+};
 use conclave_kernels::Pool;
 use conclave_model::{
     BackendChoice, DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, Progress, WeightDtype,
@@ -235,8 +237,15 @@ fn fetched(
     into: Option<&Path>,
     progress: &Progress,
 ) -> anyhow::Result<Arc<Delivery>> {
-    let cache = options.cache(&environment)?;
-    let delivery = Delivery::open(source, &cache, into, options, environment, progress.clone())?;
+    let cache;
+    let into = match into {
+        Some(folder) => Destination::Folder(folder),
+        None => {
+            cache = options.cache(&environment)?;
+            Destination::Cache(&cache)
+        }
+    };
+    let delivery = Delivery::open(source, into, options, environment, progress.clone())?;
     tracing::info!(source = delivery.source(), path = %delivery.path().display(), "model");
     Ok(delivery)
 }

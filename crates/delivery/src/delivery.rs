@@ -69,6 +69,25 @@ impl DeliveryOptions {
     }
 }
 
+/// Where a model's files are put.
+#[derive(Clone, Copy, Debug)]
+pub enum Destination<'a> {
+    /// A folder of this cache, for each version of the model one.
+    Cache(&'a Path),
+    /// This very folder.
+    Folder(&'a Path),
+}
+
+impl Destination<'_> {
+    /// What is there already, the newest first.
+    fn known(self) -> Result<Vec<Folder>, DeliveryError> {
+        match self {
+            Self::Cache(cache) => Folder::all(cache),
+            Self::Folder(path) => Ok(Folder::open(path)?.into_iter().collect()),
+        }
+    }
+}
+
 /// A model that is fetched as it is wanted.
 pub struct Delivery {
     folder: Folder,
@@ -120,13 +139,10 @@ impl Drop for Fetcher {
 
 impl Delivery {
     /// Finds out what `source` is now and fetches its description and the headers of its files. A source that does not answer
-    /// is taken from `cache` as it was last.
-    ///
-    /// - `into`: the model's folder; `None`: one of `cache`.
+    /// is taken as it was last.
     pub fn open(
         source: &RemoteSource,
-        cache: &Path,
-        into: Option<&Path>,
+        into: Destination<'_>,
         options: &DeliveryOptions,
         environment: Environment,
         progress: Progress,
@@ -135,15 +151,17 @@ impl Delivery {
         let known = || -> Result<Option<Folder>, DeliveryError> {
             let text = source.to_string();
             let is_it = |folder: &Folder| folder.catalogue.source == text || folder.catalogue.asked == text;
-            let here = into.map(Folder::open).transpose()?.flatten();
-            Ok(here.into_iter().chain(Folder::all(cache)?).find(is_it))
+            Ok(into.known()?.into_iter().find(is_it))
         };
         let pinned = if source.is_pinned() { known()? } else { None };
         let (folder, remote) = match pinned {
             Some(folder) => (folder, OnceCell::new()),
             None => match fetcher.wait(describe(source.clone(), environment.clone())) {
                 Ok((remote, catalogue)) => {
-                    let path = into.map_or_else(|| catalogue.path(cache, source), Path::to_owned);
+                    let path = match into {
+                        Destination::Cache(cache) => catalogue.path(cache, source),
+                        Destination::Folder(path) => path.to_owned(),
+                    };
                     (Folder::create(path, catalogue)?, OnceCell::from(remote))
                 }
                 Err(error) if error.may_pass() => match known()? {

@@ -9,7 +9,7 @@ mod support;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::Value;
 use conclave_delivery::{
-    Delivery, DeliveryError, DeliveryOptions, Environment, Source, Supplier, kept, remove,
+    Delivery, DeliveryError, DeliveryOptions, Destination, Environment, Source, Supplier, kept, remove,
 };
 use conclave_model::{DtypeChoice, FileRange, Manifest, ModelFolder, Progress};
 use conclave_types::ExpertKey;
@@ -35,7 +35,7 @@ fn environment(server: &Server) -> Environment {
 
 fn deliver(source: &str, cache: &Path, server: &Server) -> Result<Arc<Delivery>, DeliveryError> {
     let Ok(Source::Remote(source)) = source.parse() else { panic!("{source} is a source") };
-    Delivery::open(&source, cache, None, &OPTIONS, environment(server), Progress::default())
+    Delivery::open(&source, Destination::Cache(cache), &OPTIONS, environment(server), Progress::default())
 }
 
 fn folder(delivery: &Arc<Delivery>) -> ModelFolder {
@@ -100,8 +100,13 @@ fn a_start_after_the_first_fetches_nothing_and_needs_no_server() {
     let environment = environment(&server);
     drop(server);
     let Ok(Source::Remote(remote)) = source.parse() else { panic!("a source") };
-    let offline =
-        Delivery::open(&remote, cache.path(), None, &OPTIONS, environment.clone(), Progress::default());
+    let offline = Delivery::open(
+        &remote,
+        Destination::Cache(cache.path()),
+        &OPTIONS,
+        environment.clone(),
+        Progress::default(),
+    );
     let offline = folder(&offline.unwrap());
     offline.bring_experts(&[ExpertKey::new(0, 0)]).unwrap();
     let error = offline.bring_experts(&[ExpertKey::new(5, 5)]).unwrap_err().to_string();
