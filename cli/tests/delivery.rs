@@ -34,53 +34,116 @@ fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
+/// Roles whose model is on a web server, each with a cache of its own, as on machines of their own.
+struct Cluster {
+    data: tempfile::TempDir,
+    model: String,
+    coordinator: String,
+    processes: Vec<Process>,
+}
+
+impl Cluster {
+    /// One coordinator that waits for `nodes` nodes and wants `replicas` homes of each expert.
+    fn start(model: String, nodes: u32, replicas: u32) -> Self {
+        let mut cluster = Self {
+            data: tempfile::tempdir().unwrap(),
+            model,
+            coordinator: free_address(),
+            processes: Vec::new(),
+        };
+        let (at, log) = (cluster.coordinator.clone(), cluster.data.path().join("log"));
+        let (peers, nodes, replicas) = (format!("1={at}"), nodes.to_string(), replicas.to_string());
+        let mut command =
+            conclave(&["coordinator", "--id", "1", "--peers", &peers, "--listen", &at, "--data"]);
+        command.arg(log).args(["--replicas", &replicas, "--nodes-min", &nodes]);
+        cluster.processes.push(Process(command.stdout(Stdio::null()).spawn().unwrap()));
+        cluster
+    }
+
+    fn cache(&self, name: &str) -> PathBuf {
+        self.data.path().join(name)
+    }
+
+    fn role(&mut self, name: &str, args: &[&str], out: Stdio) -> &mut Process {
+        let mut command = conclave(args);
+        command.args(["--coordinators", &self.coordinator, "--model", &self.model, "--model-cache"]);
+        command.arg(self.cache(name)).stdout(out);
+        self.processes.push(Process(command.spawn().unwrap()));
+        self.processes.last_mut().unwrap()
+    }
+
+    fn node(&mut self, name: &str) {
+        let listen = free_address();
+        self.role(name, &["expert-node", "--name", name, "--listen", &listen], Stdio::null());
+    }
+
+    fn gateway(&mut self) -> Api {
+        let gateway = self.role("gateway", &["gateway", "--port", "0"], Stdio::piped());
+        let api = Api::announced(&mut gateway.0);
+        wait_until("the gateway is ready", || api.get("/ready").0 == 200);
+        api
+    }
+
+    /// Bytes of the model that are in the cache of `name`, and bytes of all of it.
+    fn held(&self, name: &str) -> (f64, f64) {
+        let mut list = conclave(&["model", "list", "--json", "--model-cache"]);
+        let list: Value = serde_json::from_str(&said(list.arg(self.cache(name)).output().unwrap())).unwrap();
+        (list[0]["held"].as_f64().unwrap(), list[0]["bytes"].as_f64().unwrap())
+    }
+
+    fn operate(&self, args: &[&str]) -> String {
+        said(conclave(args).args(["--coordinators", &self.coordinator]).output().unwrap())
+    }
+
+    /// Of how many experts each node is a home, by name.
+    fn experts(&self) -> Vec<u64> {
+        let status: Value = serde_json::from_str(&self.operate(&["status", "--json"])).unwrap();
+        let nodes = status["nodes"].as_array().unwrap();
+        nodes.iter().map(|node| node["experts_placed"].as_u64().unwrap_or(0)).collect()
+    }
+}
+
 #[test]
 fn each_role_fetches_only_its_part() {
     let root = served();
     let server = place::Server::start(root.path());
-    let model = server.web("tales");
-    let data = tempfile::tempdir().unwrap();
-    let folder = |name: &str| -> PathBuf { data.path().join(name) };
-    let coordinator = free_address();
-    let mut processes = Vec::new();
-    let mut start = |name: &str, args: &[&str]| {
-        let mut command = conclave(args);
-        if args[0] != "coordinator" {
-            // As on machines of their own.
-            command
-                .args(["--coordinators", &coordinator, "--model", &model, "--model-cache"])
-                .arg(folder(name));
-        }
-        let out = if args[0] == "gateway" { Stdio::piped() } else { Stdio::null() };
-        processes.push(Process(command.stdout(out).spawn().unwrap()));
-    };
-    let peers = format!("1={coordinator}");
-    let log = folder("log");
-    let coordinate = ["coordinator", "--id", "1", "--peers", &peers, "--listen", &coordinator, "--data"];
-    let settings = [log.to_str().unwrap(), "--replicas", "1", "--nodes-min", "2"];
-    start("coordinator", &[&coordinate[..], &settings[..]].concat());
-    let (first, second) = (free_address(), free_address());
-    start("node-1", &["expert-node", "--name", "node-1", "--listen", &first]);
-    start("node-2", &["expert-node", "--name", "node-2", "--listen", &second]);
-    start("gateway", &["gateway", "--port", "0"]);
-    let api = Api::announced(&mut processes[3].0);
-    wait_until("the gateway is ready", || api.get("/ready").0 == 200);
+    let mut cluster = Cluster::start(server.web("tales"), 2, 1);
+    cluster.node("node-1");
+    cluster.node("node-2");
+    let api = cluster.gateway();
     let request = story("a fox", 7, 0.8);
     assert_eq!(api.text(&request), Server::start(&["--port", "0"]).text(&request));
-
-    let held = |name: &str| {
-        let cache = folder(name);
-        let list = conclave(&["model", "list", "--json", "--model-cache", cache.to_str().unwrap()]);
-        let list: Value = serde_json::from_str(&said({ list }.output().unwrap())).unwrap();
-        (list[0]["held"].as_f64().unwrap(), list[0]["bytes"].as_f64().unwrap())
-    };
-    let (gateway, all) = held("gateway");
+    let (gateway, all) = cluster.held("gateway");
     assert!(gateway < 0.25 * all, "a gateway has {gateway} of {all}");
     for node in ["node-1", "node-2"] {
         // Half of the experts, which are nine tenths of the model, and what lies between them.
-        let (held, all) = held(node);
+        let (held, all) = cluster.held(node);
         assert!((0.4..0.65).contains(&(held / all)), "{node} has {held} of {all}");
     }
+}
+
+#[test]
+fn a_node_takes_from_another_what_that_one_has() {
+    let root = served();
+    let server = place::Server::start(root.path());
+    let mut cluster = Cluster::start(server.web("tales"), 1, 1);
+    cluster.node("node-1");
+    let api = cluster.gateway();
+    let request = story("a fox", 7, 0.8);
+    let text = api.text(&request);
+    let sent = server.sent("model.safetensors");
+    cluster.operate(&["replicas", "2"]);
+    cluster.node("node-2");
+    wait_until("both nodes are homes of all experts", || cluster.experts() == [128, 128]);
+    wait_until("the gateway knows", || api.metric("conclave_placement_epoch") >= 2.0);
+    let more = server.sent("model.safetensors") - sent;
+    assert!(more < 1 << 20, "the web server gave {more} bytes more");
+    let (held, all) = cluster.held("node-2");
+    assert!(held > 0.85 * all, "node-2 has {held} of {all}");
+    // The first home goes, and the second answers with what it took.
+    let first = cluster.processes.remove(1);
+    drop(first);
+    assert_eq!(api.text(&request), text);
 }
 
 #[test]

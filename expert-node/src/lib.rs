@@ -5,6 +5,7 @@
 
 mod membership;
 mod options;
+mod peers;
 mod queue;
 mod server;
 
@@ -106,10 +107,13 @@ impl ExpertNode {
             numerics: folder.backend.numerics(),
             model: model_facts(&folder, &manifest)?,
         };
-        let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), credentials));
+        let client = Arc::new(CoordinatorClient::new(options.coordinators.clone(), credentials.clone()));
+        let giving = peers::Giving::new(folder.clone(), &manifest);
+        let server = server.with_weights(giving, options.peer_rate_max);
         let queue = server.queue.clone();
         let standing = Arc::new(Mutex::new(Standing::Waiting("the coordinators")));
-        let membership = Membership { client, registration, folder, manifest, experts, queue, standing };
+        let membership =
+            Membership { client, registration, folder, manifest, experts, queue, standing, credentials };
         Ok(Self { server, membership })
     }
 
@@ -122,6 +126,8 @@ impl ExpertNode {
     pub fn monitor(&self) -> Monitor {
         let handle = conclave_telemetry::install_metrics("expert-node");
         metrics::counter!("conclave_node_loaded_experts_total").increment(0);
+        metrics::counter!("conclave_node_weights_received_bytes_total").increment(0);
+        metrics::counter!("conclave_node_weights_sent_bytes_total").increment(0);
         for reason in queue::REFUSALS {
             metrics::counter!("conclave_node_calls_refused_total", "reason" => reason).increment(0);
         }

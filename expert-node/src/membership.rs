@@ -1,10 +1,10 @@
 //! The node's life in the cluster: register, heartbeat, load what it shall hold, let go of what it no longer shall.
 
-use crate::NodeError;
 use crate::queue::QueuedExperts;
+use crate::{NodeError, peers};
 use conclave_control::command::RegisterNode;
 use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport, NodeState};
-use conclave_control_rpc::{ControlError, CoordinatorClient};
+use conclave_control_rpc::{ControlError, CoordinatorClient, Credentials};
 use conclave_expert::LocalExperts;
 use conclave_model::{Manifest, ModelFolder, Unit};
 use conclave_types::{ExpertKey, LogIndex, NodeId, PlacementEpoch};
@@ -71,6 +71,7 @@ pub(crate) struct Membership {
     pub(crate) experts: Arc<LocalExperts>,
     pub(crate) queue: Arc<QueuedExperts>,
     pub(crate) standing: Arc<Mutex<Standing>>,
+    pub(crate) credentials: Credentials,
 }
 
 impl Membership {
@@ -164,7 +165,7 @@ impl Membership {
             let mut standing = Standing::of(&state, identity, None);
             if let Some(node) = node.filter(|node| state.nodes.contains_key(node)) {
                 let wanted = state.wanted_at(node);
-                let trouble = self.load(&wanted).await;
+                let trouble = self.load(&wanted, &state, node).await;
                 if trouble.is_some() {
                     wait = Some(RETRY);
                 }
@@ -211,8 +212,8 @@ impl Membership {
         }
     }
 
-    /// Loads what is missing of `wanted`; what went wrong, if something did.
-    async fn load(&self, wanted: &BTreeSet<ExpertKey>) -> Option<String> {
+    /// Loads what is missing of `wanted`, of a model that is fetched from other homes first; what went wrong, if something did.
+    async fn load(&self, wanted: &BTreeSet<ExpertKey>, state: &ClusterState, this: NodeId) -> Option<String> {
         let held = self.experts.held();
         let missing: Vec<ExpertKey> = wanted.difference(&held).copied().collect();
         if missing.is_empty() {
@@ -220,6 +221,17 @@ impl Membership {
         }
         let started = Instant::now();
         let count = missing.len();
+        if self.folder.files.are_supplied() {
+            let homes = peers::homes_of(state, &missing, this);
+            let bytes = peers::take(&self.folder, &self.manifest, homes, &self.credentials).await;
+            if bytes > 0 {
+                tracing::info!(
+                    bytes,
+                    millis = started.elapsed().as_millis() as u64,
+                    "took weights from other nodes"
+                );
+            }
+        }
         let (experts, folder, manifest) = (self.experts.clone(), self.folder.clone(), self.manifest.clone());
         let load = move || {
             folder.bring_experts(&missing)?;

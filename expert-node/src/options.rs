@@ -32,6 +32,10 @@ pub struct NodeOptions {
     /// Most memory for experts; default: as much as it is given. Unit: bytes.
     #[arg(long, env = "CONCLAVE_MEMORY_MAX")]
     pub memory_max: Option<u64>,
+    /// Weights for other nodes, which fetch their model and lack what this one has, are given no faster than this, so that
+    /// tokens keep their way; 0: none are given. Unit: bytes a second.
+    #[arg(long, env = "CONCLAVE_PEER_RATE_MAX", default_value_t = 64_000_000)]
+    pub peer_rate_max: u64,
     /// What this node may lose together with others, such as a rack; default: it fails alone.
     #[arg(long, env = "CONCLAVE_ZONE", default_value = "")]
     pub zone: String,
@@ -88,6 +92,7 @@ mod tests {
             socket_dir: None,
             coordinators: Vec::new(),
             memory_max: None,
+            peer_rate_max: 0,
             zone: String::new(),
             calls_max: 1,
         };

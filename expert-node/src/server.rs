@@ -4,7 +4,8 @@ use crate::NodeError;
 use crate::queue::QueuedExperts;
 use conclave_control_rpc::Credentials;
 use conclave_expert::LocalExperts;
-use conclave_expert_rpc::{ExpertService, ExpertSocket, socket_path};
+use conclave_expert_rpc::{ExpertService, ExpertSocket, WeightSource, socket_path};
+use conclave_transport::Pace;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct ExpertServer {
     pub(crate) queue: Arc<QueuedExperts>,
     thread: std::thread::JoinHandle<()>,
     credentials: Credentials,
+    giving: Option<(Arc<dyn WeightSource>, Arc<Pace>)>,
 }
 
 impl ExpertServer {
@@ -35,13 +37,22 @@ impl ExpertServer {
         let error = |error| NodeError::Listen { address: listen, error };
         let listener = TcpListener::bind(listen).await.map_err(error)?;
         let (queue, thread) = QueuedExperts::start(experts, calls_max).map_err(NodeError::Thread)?;
-        Ok(Self { listener, socket: None, queue, thread, credentials })
+        Ok(Self { listener, socket: None, queue, thread, credentials, giving: None })
     }
 
     /// Listens on a Unix socket in `folder` too, for gateways of this machine that know this node by `address`.
     pub fn with_socket(self, folder: &Path, address: &str) -> Result<Self, NodeError> {
         let error = |error| NodeError::Socket { path: socket_path(folder, address), error };
         Ok(Self { socket: Some(ExpertSocket::bind(folder, address).map_err(error)?), ..self })
+    }
+
+    /// Gives stored tensors of `source` to other nodes, at most `rate` bytes a second; 0: none.
+    pub(crate) fn with_weights(self, source: impl WeightSource, rate: u64) -> Self {
+        let giving = (rate > 0).then(|| {
+            let source: Arc<dyn WeightSource> = Arc::new(source);
+            (source, Arc::new(Pace::new(Some(rate))))
+        });
+        Self { giving, ..self }
     }
 
     /// The address that is listened on.
@@ -51,10 +62,13 @@ impl ExpertServer {
 
     /// Answers calls until `shutdown`, then ends what waits.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
-        let Self { listener, socket, queue, thread, credentials } = self;
+        let Self { listener, socket, queue, thread, credentials, giving } = self;
         let stop = shutdown.clone();
         let draining = queue.clone();
-        let tcp = ExpertService::new(queue.clone(), credentials.clone());
+        let mut tcp = ExpertService::new(queue.clone(), credentials.clone());
+        if let Some((source, pace)) = giving {
+            tcp = tcp.with_weights(source, pace);
+        }
         let tcp = tcp.serve(listener, async move {
             stop.cancelled().await;
             draining.drain();

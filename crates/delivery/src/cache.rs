@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -188,6 +189,15 @@ impl Folder {
             OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(&failed)?;
         file.lock().map_err(&failed)?;
         Ok(Locked(file))
+    }
+
+    /// Writes `bytes` at `at` of the file `name`, through to the disk. The caller holds the lock.
+    pub(crate) fn write(&self, name: &str, at: u64, bytes: &[u8]) -> Result<(), DeliveryError> {
+        let path = self.file(name);
+        let failed = DeliveryError::cache(&path);
+        let file = OpenOptions::new().write(true).open(&path).map_err(&failed)?;
+        let written = file.write_all_at(bytes, at).and_then(|()| file.sync_data());
+        written.and_then(|()| file.set_modified(changed())).map_err(&failed)
     }
 
     /// Which bytes are there, by file.

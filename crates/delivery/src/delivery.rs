@@ -1,10 +1,11 @@
 //! A model that is fetched: opened by its description and its files' headers alone, the rest when somebody wants it.
 
 use crate::cache::{Catalogue, Folder, Present, hex};
-use crate::fetch::{Pace, Wanted, fetch, missing};
+use crate::fetch::{Wanted, fetch, missing};
 use crate::remote::{Entry, Environment, Remote};
 use crate::{DeliveryError, RemoteSource};
 use conclave_model::{FileRange, ModelError, Progress, Supply, Unit, gguf};
+use conclave_transport::Pace;
 use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -267,6 +268,18 @@ impl Delivery {
         Ok(())
     }
 
+    /// Writes `bytes` for `range`; of a file that is none of the model's, nothing.
+    fn put(&self, range: &FileRange, bytes: &[u8]) -> Result<(), DeliveryError> {
+        let wanted = self.wanted(std::slice::from_ref(range));
+        let Some((name, range)) = wanted.first() else { return Ok(()) };
+        let _locked = self.folder.lock()?;
+        self.folder.write(name, range.start, bytes)?;
+        self.folder.add_present(&wanted)?;
+        let mut present = self.present.lock().expect("no panic holds this lock");
+        present.entry(name.clone()).or_default().add(range.clone());
+        Ok(())
+    }
+
     /// Forgets that `damaged` are here: they are fetched again when they are wanted. Ranges of other files are let be.
     pub fn forget_ranges(&self, damaged: &[FileRange]) -> Result<(), DeliveryError> {
         self.forget(&self.wanted(damaged))
@@ -399,6 +412,19 @@ impl Supply for Supplier {
     fn bring(&self, wanted: &[FileRange]) -> Result<(), ModelError> {
         let parts = self.0.wanted(wanted);
         self.0.bring_parts(&parts).map_err(|error| ModelError::Supply(Box::new(error)))
+    }
+
+    fn has(&self, range: &FileRange) -> bool {
+        self.0.has(range)
+    }
+
+    fn put(&self, range: &FileRange, bytes: &[u8]) -> Result<(), ModelError> {
+        self.0.put(range, bytes).map_err(|error| ModelError::Supply(Box::new(error)))
+    }
+
+    fn forget(&self, range: &FileRange) -> Result<(), ModelError> {
+        let forgotten = self.0.forget_ranges(std::slice::from_ref(range));
+        forgotten.map_err(|error| ModelError::Supply(Box::new(error)))
     }
 
     fn bring_all(&self) -> Result<(), ModelError> {

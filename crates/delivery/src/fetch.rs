@@ -6,13 +6,13 @@ use crate::DeliveryError;
 use crate::cache::{Folder, Present, changed};
 use crate::remote::Remote;
 use conclave_model::Progress;
+use conclave_transport::Pace;
 use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A part of a file that is asked for by itself.
 const PART: u64 = 8 << 20;
@@ -75,28 +75,6 @@ fn joined(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
         }
     }
     joined
-}
-
-/// Holds fetching to so many bytes a second.
-pub(crate) struct Pace {
-    bytes_per_s: Option<u64>,
-    /// When the next bytes may come.
-    next: Mutex<Option<Instant>>,
-}
-
-impl Pace {
-    pub(crate) fn new(bytes_per_s: Option<u64>) -> Self {
-        Self { bytes_per_s, next: Mutex::new(None) }
-    }
-
-    /// When `bytes` more may come, asked at `now`; the next ones must wait for their end.
-    fn turn(&self, now: Instant, bytes: u64) -> Instant {
-        let Some(rate) = self.bytes_per_s else { return now };
-        let mut next = self.next.lock().expect("no panic holds this lock");
-        let begin = next.map_or(now, |next| next.max(now));
-        *next = Some(begin + Duration::from_secs_f64(bytes as f64 / rate as f64));
-        begin
-    }
 }
 
 /// Fetches `parts` into `folder` and notes them. The caller holds the folder's lock.
@@ -164,7 +142,7 @@ async fn fetch_part(
             while let Some(bytes) = stream.next().await {
                 let bytes = bytes?;
                 let take = bytes.len().min((range.end - at) as usize);
-                tokio::time::sleep_until(pace.turn(Instant::now(), take as u64).into()).await;
+                pace.wait(take as u64).await;
                 let path = folder.file(name);
                 file.write_all_at(&bytes[..take], at).map_err(DeliveryError::cache(&path))?;
                 at += take as u64;
@@ -251,17 +229,5 @@ mod tests {
         have.add(0..100);
         let present = [("f".to_owned(), have)].into();
         assert_eq!(missing(&present, &wanted(&[5..10]), &whole), wanted(&[]));
-    }
-
-    #[test]
-    fn fetching_keeps_its_pace_and_saves_none_up() {
-        let pace = Pace::new(Some(1_000_000));
-        let start = Instant::now();
-        let at = |ms: u64| start + Duration::from_millis(ms);
-        let turns = [(0, 5_000), (0, 1_000), (2, 1_000), (100, 1_000), (100, 1_000)];
-        let begins: Vec<Duration> =
-            turns.iter().map(|(ms, bytes)| pace.turn(at(*ms), *bytes) - start).collect();
-        assert_eq!(begins, [0, 5, 6, 100, 101].map(Duration::from_millis));
-        assert_eq!(Pace::new(None).turn(at(3), 1 << 40), at(3));
     }
 }

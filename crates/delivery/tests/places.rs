@@ -252,6 +252,32 @@ fn damaged_ranges_are_forgotten_and_fetched_again() {
 }
 
 #[test]
+fn what_a_peer_brings_is_kept_only_if_it_is_right() {
+    let (root, cache) = (served("tiny"), tempfile::tempdir().unwrap());
+    let server = Server::start(root.path());
+    let model = folder(&deliver(&server.web("tiny"), cache.path(), &server).unwrap());
+    let ours = original();
+    let manifest = Manifest::compute(&ours).unwrap();
+    let tensor = model.spec.expert_tensors(ExpertKey::new(2, 2))[0].clone();
+    let right = || manifest.verify(&model, &tensor);
+    let bytes = ours.files.bytes(&tensor).unwrap().to_vec();
+    let sent = server.sent(WEIGHTS);
+    assert!(!model.files.has(&tensor).unwrap());
+    assert!(!model.files.put(&tensor, &bytes[1..], right).unwrap(), "too short");
+    let mut wrong = bytes.clone();
+    wrong[77] ^= 1;
+    assert!(!model.files.put(&tensor, &wrong, right).unwrap(), "other content");
+    assert!(!model.files.has(&tensor).unwrap());
+    assert!(model.files.put(&tensor, &bytes, right).unwrap());
+    assert!(model.files.has(&tensor).unwrap());
+    assert_eq!(model.files.bytes(&tensor).unwrap(), bytes);
+    assert_eq!(server.sent(WEIGHTS), sent, "nothing was fetched");
+    // Another process that shares the cache finds it there.
+    let again = folder(&deliver(&server.web("tiny"), cache.path(), &server).unwrap());
+    assert!(again.files.has(&tensor).unwrap());
+}
+
+#[test]
 fn a_gguf_file_comes_with_its_header_first_however_long_that_is() {
     let (root, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::create_dir(root.path().join("quants")).unwrap();

@@ -6,11 +6,13 @@
 mod client;
 mod server;
 mod socket;
+mod weights;
 
 pub use client::GrpcExperts;
 pub use conclave_transport::Credentials;
 pub use server::ExpertService;
 pub use socket::{ExpertSocket, socket_path};
+pub use weights::{PeerWeights, WeightSource};
 
 /// Largest message: 4,096 rows of width 8,192 to eight experts each, in bf16, and some room.
 const MESSAGE_BYTES_MAX: usize = 640 << 20;

@@ -1,12 +1,14 @@
 //! The server: answers calls of many streams from one backend. Keeps true: every call gets one reply, unless
 //! it was cancelled; calls of one stream run side by side.
 
+use crate::weights::{WeightSource, WeightsService};
 use crate::{CONNECTION_WINDOW, ExpertSocket, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
 use conclave_expert::{ExpertBackend, Lane};
 use conclave_proto::convert::expert as convert;
 use conclave_proto::expert::experts_server::{Experts, ExpertsServer};
+use conclave_proto::expert::weights_server::WeightsServer;
 use conclave_proto::expert::{ExpertReply, ExpertRequest};
-use conclave_transport::{Accepted, Credentials, Gate, accept, bounded, trusted};
+use conclave_transport::{Accepted, Credentials, Gate, Pace, accept, bounded, trusted};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,12 +28,18 @@ const REPLIES_MAX: usize = 64;
 pub struct ExpertService<B> {
     backend: Arc<B>,
     credentials: Credentials,
+    weights: Option<(Arc<dyn WeightSource>, Arc<Pace>)>,
 }
 
 impl<B: ExpertBackend> ExpertService<B> {
     /// Serves `backend` to gateways, as `credentials` know them.
     pub fn new(backend: Arc<B>, credentials: Credentials) -> Self {
-        Self { backend, credentials }
+        Self { backend, credentials, weights: None }
+    }
+
+    /// Gives stored tensors of `source` to other nodes too, no faster than `pace`.
+    pub fn with_weights(self, source: Arc<dyn WeightSource>, pace: Arc<Pace>) -> Self {
+        Self { weights: Some((source, pace)), ..self }
     }
 
     /// Answers on `listener` until `shutdown` resolves.
@@ -65,6 +73,9 @@ impl<B: ExpertBackend> ExpertService<B> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let token = self.credentials.token.clone();
+        let weights = self.weights.clone().map(|(source, pace)| {
+            Gate::new(WeightsServer::new(WeightsService { source, pace }), token.clone())
+        });
         let service = ExpertsServer::new(self)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -73,6 +84,7 @@ impl<B: ExpertBackend> ExpertService<B> {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(FRAME_SIZE)
             .add_service(Gate::new(service, token))
+            .add_optional_service(weights)
             .serve_with_incoming_shutdown(incoming, shutdown)
             .await
     }

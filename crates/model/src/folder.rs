@@ -100,8 +100,13 @@ impl ModelFolder {
 
     /// Brings the experts `keys` from where the model is kept, if they are not here and are wanted as stored.
     pub fn bring_experts<'a>(&self, keys: impl IntoIterator<Item = &'a ExpertKey>) -> Result<(), ModelError> {
+        self.files.bring(self.stored_tensors(keys))
+    }
+
+    /// The tensors of the experts `keys` that are read as stored: those that no pack file has.
+    pub fn stored_tensors<'a>(&self, keys: impl IntoIterator<Item = &'a ExpertKey>) -> Vec<String> {
         let tensors = keys.into_iter().flat_map(|key| self.spec.expert_tensors(*key));
-        self.files.bring(tensors.filter(|tensor| !self.is_packed(tensor)))
+        tensors.filter(|tensor| !self.is_packed(tensor)).collect()
     }
 
     /// Stored bytes of `tensors`; what is missing is found out when it is read.

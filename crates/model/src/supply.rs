@@ -20,6 +20,19 @@ pub trait Supply: Send + Sync {
     /// Errors: [`ModelError::Supply`]: they cannot be had.
     fn bring(&self, wanted: &[FileRange]) -> Result<(), ModelError>;
 
+    /// Whether all of `range` is in its file.
+    fn has(&self, range: &FileRange) -> bool;
+
+    /// Takes `bytes`, which somebody else has brought, for all of `range`.
+    ///
+    /// Errors: as of [`Self::bring`].
+    fn put(&self, range: &FileRange, bytes: &[u8]) -> Result<(), ModelError>;
+
+    /// Lets go of `range`, whose bytes are not what they should be: they are brought anew when they are wanted.
+    ///
+    /// Errors: as of [`Self::bring`].
+    fn forget(&self, range: &FileRange) -> Result<(), ModelError>;
+
     /// Returns when every byte of every file is there and is what the source says it is, as far as that says so.
     ///
     /// Errors: as of [`Self::bring`].

@@ -140,6 +140,12 @@ pub const METRICS: &[Metric] = &[
     ),
     metric("conclave_node_queue_seconds", Histogram, "How long a call waited."),
     metric("conclave_node_compute_seconds", Histogram, "How long the product that answered calls took."),
+    metric(
+        "conclave_node_weights_received_bytes_total",
+        Counter,
+        "Stored weights taken from other expert nodes.",
+    ),
+    metric("conclave_node_weights_sent_bytes_total", Counter, "Stored weights given to other expert nodes."),
     metric("conclave_node_loaded_experts_total", Counter, "Experts loaded from disk and verified."),
     // coordinator
     metric("conclave_raft_term", Gauge, "The term as this coordinator knows it."),

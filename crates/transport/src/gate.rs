@@ -29,6 +29,7 @@ const fn rule(method: &'static str, roles: &'static [Role]) -> Rule {
 /// Every method of the cluster's ports.
 pub const RULES: &[Rule] = &[
     rule("/conclave.expert.v1.Experts/Run", &[Role::Gateway]),
+    rule("/conclave.expert.v1.Weights/Read", &[Role::ExpertNode]),
     rule("/conclave.coordinator.v1.Coordinator/Register", &[Role::ExpertNode]),
     rule("/conclave.coordinator.v1.Coordinator/Heartbeat", &[Role::ExpertNode]),
     rule("/conclave.coordinator.v1.Coordinator/Watch", &[Role::Gateway, Role::ExpertNode, Role::Operator]),

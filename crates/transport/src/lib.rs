@@ -10,6 +10,7 @@ mod connect;
 mod crowd;
 mod gate;
 mod io;
+mod pace;
 mod role;
 mod token;
 
@@ -21,6 +22,7 @@ pub use connect::{ConnectError, Connector};
 pub use crowd::{Crowd, Guest, open_files_max};
 pub use gate::{Caller, Gate, RULES, Rule};
 pub use io::Io;
+pub use pace::Pace;
 pub use role::{Identity, Role};
 pub use token::{ClusterToken, SendToken};
 

@@ -129,6 +129,35 @@ impl WeightFiles {
         self.supply.is_some()
     }
 
+    /// Whether the stored bytes of `tensor` are on this machine.
+    pub fn has(&self, tensor: &str) -> Result<bool, ModelError> {
+        let range = self.range(tensor)?;
+        Ok(self.supply.as_ref().is_none_or(|supply| supply.has(&range)))
+    }
+
+    /// Takes `bytes`, from somebody who has them, as the stored bytes of `tensor`; keeps them if they are what `right` says of
+    /// the tensor then. Whether it did.
+    ///
+    /// Panics if all files are complete from the start.
+    pub fn put(
+        &self,
+        tensor: &str,
+        bytes: &[u8],
+        right: impl FnOnce() -> Result<(), ModelError>,
+    ) -> Result<bool, ModelError> {
+        let supply = self.supply.as_ref().expect("files with holes have a supply");
+        let range = self.range(tensor)?;
+        if bytes.len() as u64 != range.bytes.end - range.bytes.start {
+            return Ok(false);
+        }
+        supply.put(&range, bytes)?;
+        match right() {
+            Ok(()) => Ok(true),
+            Err(ModelError::WrongDigest { .. }) => supply.forget(&range).map(|()| false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Brings every byte of every file, and has them compared with what their source says they are.
     pub(crate) fn bring_all(&self) -> Result<(), ModelError> {
         self.supply.as_ref().map_or(Ok(()), |supply| supply.bring_all())
