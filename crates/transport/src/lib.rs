@@ -12,6 +12,7 @@ mod gate;
 mod io;
 mod role;
 mod token;
+mod trust;
 
 pub use accept::{Accepted, HANDSHAKE_TIMEOUT, accept, admit, bounded, refused, trusted};
 pub use certificates::{
@@ -23,6 +24,7 @@ pub use gate::{Caller, Gate, RULES, Rule};
 pub use io::Io;
 pub use role::{Identity, Role};
 pub use token::{ClusterToken, SendToken};
+pub use trust::{TrustOptions, explain_https};
 
 use std::error::Error;
 use tonic::Code;
