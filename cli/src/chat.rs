@@ -1,18 +1,23 @@
 //! `conclave chat`: talk to a running server in the terminal.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use conclave_transport::{TrustOptions, explain_https};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::sync::Arc;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// Settings of `conclave chat`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ChatOptions {
-    /// The server.
+    /// The server, http or https.
     #[arg(long, env = "CONCLAVE_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
     /// The API key, if the server asks for one.
     #[arg(long, env = "CONCLAVE_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
+    #[command(flatten)]
+    trust: TrustOptions,
     /// Seed of every answer; default: another each time.
     #[arg(long)]
     seed: Option<u64>,
@@ -21,6 +26,7 @@ pub(crate) struct ChatOptions {
 }
 
 pub(crate) fn run(options: &ChatOptions) -> anyhow::Result<()> {
+    let agent = agent(&options.trust)?;
     let mut messages = Vec::new();
     let stdin = std::io::stdin();
     let asks = stdin.is_terminal() && options.prompt.is_none();
@@ -38,15 +44,27 @@ pub(crate) fn run(options: &ChatOptions) -> anyhow::Result<()> {
             continue;
         }
         messages.push(json!({"role": "user", "content": line}));
-        let answer = ask(options, &messages)?;
+        let answer = ask(&agent, options, &messages)?;
         messages.push(json!({"role": "assistant", "content": answer}));
     }
 }
 
+/// A client of servers that `trust` trusts.
+fn agent(trust: &TrustOptions) -> anyhow::Result<ureq::Agent> {
+    let roots = match trust.authorities()? {
+        None => RootCerts::WebPki,
+        Some(list) => RootCerts::Specific(Arc::new(
+            list.iter().map(|one| Certificate::from_der(one).to_owned()).collect(),
+        )),
+    };
+    let tls = TlsConfig::builder().root_certs(roots).build();
+    let config = ureq::Agent::config_builder().http_status_as_error(false).tls_config(tls);
+    Ok(config.build().into())
+}
+
 /// Streams one answer to stdout and returns it.
-fn ask(options: &ChatOptions, messages: &[Value]) -> anyhow::Result<String> {
+fn ask(agent: &ureq::Agent, options: &ChatOptions, messages: &[Value]) -> anyhow::Result<String> {
     let url = format!("{}/v1/chat/completions", options.url.trim_end_matches('/'));
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let mut request = agent.post(&url);
     if let Some(key) = &options.api_key {
         request = request.header("authorization", format!("Bearer {key}"));
@@ -55,9 +73,9 @@ fn ask(options: &ChatOptions, messages: &[Value]) -> anyhow::Result<String> {
     if let Some(seed) = options.seed {
         body["seed"] = json!(seed);
     }
-    let mut response = request
-        .send_json(&body)
-        .with_context(|| format!("{url}; is the server running? (`conclave serve`)"))?;
+    let mut response = request.send_json(&body).map_err(|error| {
+        anyhow!("{url}: {}; is the server running? (`conclave serve`)", explain_https(&error))
+    })?;
     if response.status() != 200 {
         let error: Value = response.body_mut().read_json().unwrap_or_default();
         bail!("{} answered {}: {}", options.url, response.status(), text(&error, "/error/message"));

@@ -463,3 +463,52 @@ fn gateways_find_each_other_with_certificates_on_a_port_of_plain_http() {
     // A client's TLS has nothing to talk to here.
     assert!(get(&addresses[0], &ours, "/health").is_err());
 }
+
+#[test]
+fn clients_of_an_api_over_https_trust_whom_they_are_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let public = Authority::new(&folder.path().join("public"));
+    let other = Authority::new(&folder.path().join("other"));
+    // Its certificate is for 127.0.0.1 and localhost.
+    let shown = public.issue("gateway", "api");
+    let start = |host: &str| {
+        let mut command =
+            conclave(&["--log", "warn", "serve", "--port", "0", "--host", host, "--api-tls-dir"]);
+        let mut child = Process(command.arg(&shown).stdout(Stdio::piped()).spawn().unwrap());
+        let api = Api::announced(&mut child.0);
+        (format!("https://{}", api.address), child)
+    };
+    let (url, _server) = start("127.0.0.1");
+    let test = |url: &str, trust: &[&str]| {
+        let shape = ["--users", "2", "--requests", "4", "--prompt-tokens", "16", "--max-tokens", "4"];
+        conclave(&["load-test", "--url", url]).args(shape).args(trust).output().unwrap()
+    };
+    let chat = |url: &str, trust: &[&str]| {
+        conclave(&["chat", "--url", url, "Tell me a story."]).args(trust).output().unwrap()
+    };
+    let (ca, strange) = (public.0.join("ca.crt"), other.0.join("ca.crt"));
+    let (ca, strange) = (["--ca", ca.to_str().unwrap()], ["--ca", strange.to_str().unwrap()]);
+    let report = stdout_of(test(&url, &ca));
+    assert!(report.contains("4 ok, 0 failed"), "{report}");
+    assert!(stdout_of(chat(&url, &ca)).trim().len() > 20);
+
+    // The public authorities do not know it, and another one's certificate is not its own.
+    for trust in [&[][..], &strange[..]] {
+        for output in [test(&url, trust), chat(&url, trust)] {
+            let said = stderr_of(output);
+            assert!(said.contains("UnknownIssuer") && said.contains("--ca FILE"), "{said}");
+        }
+    }
+    let (elsewhere, _server) = start("127.0.0.2");
+    for output in [test(&elsewhere, &ca), chat(&elsewhere, &ca)] {
+        let said = stderr_of(output);
+        assert!(
+            said.contains("127.0.0.2") && said.contains("use the host name that its certificate is for"),
+            "{said}"
+        );
+    }
+    let missing = ["--ca", "no/such/file"];
+    for output in [test(&url, &missing), chat(&url, &missing)] {
+        assert!(stderr_of(output).contains("--ca names a file with certificates"));
+    }
+}

@@ -158,7 +158,7 @@ fn a_model_is_planned_for_added_verified_repaired_and_removed() {
         command.args(args).arg("--model-cache").arg(cache.path());
         command.output().unwrap()
     };
-    let plan = said(model(&["plan", &source, "--memory-max", "20000000"]));
+    let plan = said(model(&["plan", &source, "--memory-max", "19MiB"]));
     assert!(plan.contains("It does not fit") && plan.contains("4 such nodes are enough"), "{plan}");
     let sent = server.sent("model.safetensors");
     assert!(sent < 1 << 20, "planning fetched {sent}");

@@ -118,8 +118,8 @@ fn what_cannot_be_measured_is_refused_by_name() {
         assert!(!output.status.success(), "{args:?} was accepted");
         String::from_utf8(output.stderr).unwrap()
     };
-    let both = refusal(&["--url", "https://127.0.0.1:1", "--turns", "0"]);
-    assert!(both.contains("no TLS") && both.contains("turns can be"), "{both}");
+    let both = refusal(&["--url", "ftp://127.0.0.1:1", "--turns", "0"]);
+    assert!(both.contains("http:// or https://") && both.contains("turns can be"), "{both}");
     assert!(refusal(&["--url", "http://127.0.0.1:1"]).contains("is the server running"));
     assert!(refusal(&["--baseline", "no/such/file.json"]).contains("no/such/file.json"));
 }

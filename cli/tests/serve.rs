@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Server, story};
+use common::{Server, story, wait_until};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -91,6 +91,60 @@ fn bad_requests_get_openai_errors_before_any_work() {
     let (status, _, _) = server.send("POST", chat, &[("content-type", "text/plain")], b"{}");
     assert_eq!(status, 415);
     assert_eq!(server.get("/health").0, 200);
+}
+
+#[test]
+fn what_the_kv_memory_can_never_hold_is_refused_for_good() {
+    let server = serve(&["--kv-tokens-max", "64", "--queue-max", "2"]);
+    let refused = |path: &str, body: Value| {
+        let (status, answer) = server.post(path, &body.to_string());
+        (status, answer["error"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let long = json!({"prompt": "dog", "max_tokens": 200});
+    assert_eq!(refused("/v1/completions", long), (400, "context_length_exceeded".to_owned()));
+    let many = json!({"prompt": "dog", "max_tokens": 4, "n": 3});
+    assert_eq!(refused("/v1/completions", many), (400, "invalid_value".to_owned()));
+    let mut unbounded = story("a dog", 1, 0.0);
+    unbounded.as_object_mut().unwrap().remove("max_tokens");
+    assert!(!server.text(&unbounded).is_empty(), "who asks for no length gets what fits");
+}
+
+#[test]
+fn what_waits_is_bounded_by_the_memory_it_will_need() {
+    let server = serve(&["--kv-bytes-max", "4MiB", "--queue-kv-caches-max", "1", "--sequences-max", "1"]);
+    let cache = server.metric("conclave_kv_bytes");
+    assert!(cache > 3.9e6 && cache <= f64::from(4 << 20), "{cache}");
+    let mut request = story("a dog", 1, 0.0);
+    request["ignore_eos"] = json!(true);
+    request["max_tokens"] = json!(600);
+    let body = request.to_string();
+    // One runs and one waits; their clients read nothing and leave at the end.
+    let ask = || {
+        let mut stream = server.connect();
+        write!(
+            stream,
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        stream
+    };
+    let running = ask();
+    wait_until("one runs", || server.metric("conclave_kv_bytes_used") > 0.0);
+    let waiting = ask();
+    wait_until("one waits", || server.metric("conclave_kv_bytes_waiting") > 0.0);
+    let needed = server.metric("conclave_kv_bytes_waiting");
+    assert!(needed > cache / 2.0 && needed <= cache, "{needed} of {cache}");
+    let headers = [("content-type", "application/json")];
+    let (status, head, answer) = server.send("POST", "/v1/chat/completions", &headers, body.as_bytes());
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert_eq!(status, 429, "{answer}");
+    assert!(head.contains("retry-after: ") && answer.contains("queue_full"), "{head} {answer}");
+    assert!(server.metric("conclave_kv_bytes_waiting") <= cache);
+    drop((running, waiting));
+    wait_until("nothing waits", || server.metric("conclave_kv_bytes_waiting") == 0.0);
+    wait_until("nothing is held", || server.metric("conclave_kv_bytes_used") == 0.0);
+    assert_eq!(server.metric("conclave_body_bytes"), 0.0);
 }
 
 #[test]
@@ -254,6 +308,10 @@ fn what_cannot_start_says_why_and_what_to_do() {
     assert!(refusal(&["--model", "no/such/folder"]).contains("does not exist"));
     let both = refusal(&["--queue-max", "0", "--host", "0.0.0.0"]);
     assert!(both.contains("queue_max is 0") && both.contains("not loopback"), "{both}");
+    assert!(refusal(&["--kv-bytes-max", "1KiB"]).contains("this model needs 256.0 KiB at least"));
+    assert!(refusal(&["--kv-bytes-max", "2GB"]).contains("512KiB, 64MiB, 2GiB"));
+    assert!(refusal(&["--kv-bytes-max", "2GiB", "--kv-tokens-max", "64"]).contains("cannot be used with"));
+    assert!(refusal(&["--bodies-bytes-max", "1MiB"]).contains("bodies_bytes_max is 1048576"));
 
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/qwen3_moe/untied_dense_layer");
     let broken = tempfile::tempdir().unwrap();

@@ -102,7 +102,7 @@ impl ExpertNode {
         let registration = RegisterNode {
             name: options.name.clone(),
             address,
-            capacity: options.memory_max.map(Bytes),
+            capacity: options.memory_max,
             zone: options.zone.clone(),
             numerics: folder.backend.numerics(),
             model: model_facts(&folder, &manifest)?,

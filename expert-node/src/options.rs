@@ -1,5 +1,6 @@
 //! The expert node's settings: flag, environment variable and TOML key come from these fields.
 
+use conclave_types::Bytes;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -29,13 +30,13 @@ pub struct NodeOptions {
     /// The coordinators, HOST:PORT separated by commas.
     #[arg(long, env = "CONCLAVE_COORDINATORS", value_delimiter = ',', required = true)]
     pub coordinators: Vec<String>,
-    /// Most memory for experts; default: as much as it is given. Unit: bytes.
+    /// Most memory for experts, such as 16GiB; default: as much as it is given.
     #[arg(long, env = "CONCLAVE_MEMORY_MAX")]
-    pub memory_max: Option<u64>,
+    pub memory_max: Option<Bytes>,
     /// Weights for other nodes, which fetch their model and lack what this one has, are given no faster than this, so that
-    /// tokens keep their way; 0: none are given. Unit: bytes a second.
-    #[arg(long, env = "CONCLAVE_PEER_RATE_MAX", default_value_t = 64_000_000)]
-    pub peer_rate_max: u64,
+    /// tokens keep their way: a second's size; 0: none are given.
+    #[arg(long, env = "CONCLAVE_PEER_RATE_MAX", default_value = "64MiB")]
+    pub peer_rate_max: Bytes,
     /// What this node may lose together with others, such as a rack; default: it fails alone.
     #[arg(long, env = "CONCLAVE_ZONE", default_value = "")]
     pub zone: String,
@@ -92,7 +93,7 @@ mod tests {
             socket_dir: None,
             coordinators: Vec::new(),
             memory_max: None,
-            peer_rate_max: 0,
+            peer_rate_max: Bytes(0),
             zone: String::new(),
             calls_max: 1,
         };

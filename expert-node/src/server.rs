@@ -6,6 +6,7 @@ use conclave_control_rpc::Credentials;
 use conclave_expert::LocalExperts;
 use conclave_expert_rpc::{ExpertService, ExpertSocket, WeightSource, socket_path};
 use conclave_transport::Pace;
+use conclave_types::Bytes;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,11 +47,11 @@ impl ExpertServer {
         Ok(Self { socket: Some(ExpertSocket::bind(folder, address).map_err(error)?), ..self })
     }
 
-    /// Gives stored tensors of `source` to other nodes, at most `rate` bytes a second; 0: none.
-    pub(crate) fn with_weights(self, source: impl WeightSource, rate: u64) -> Self {
-        let giving = (rate > 0).then(|| {
+    /// Gives stored tensors of `source` to other nodes, at most `rate` a second; 0: none.
+    pub(crate) fn with_weights(self, source: impl WeightSource, rate: Bytes) -> Self {
+        let giving = (rate.0 > 0).then(|| {
             let source: Arc<dyn WeightSource> = Arc::new(source);
-            (source, Arc::new(Pace::new(Some(rate))))
+            (source, Arc::new(Pace::new(Some(rate.0))))
         });
         Self { giving, ..self }
     }

@@ -21,14 +21,14 @@ pub use engine::{Driver, Forward, ForwardError, Overlap, Passed};
 pub use options::{GatewayOptions, Problem, RowsDtype};
 pub use peers::PeerOptions;
 
-use api::{ApiState, Defaults};
+use api::{ApiState, Bodies, Defaults};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{Backend, CandleCompute, CpuCompute, Manifest, ModelError, ModelFolder, Trunk};
 use conclave_scheduler::SchedulerOptions;
 use conclave_telemetry::Monitor;
 use conclave_transport::{ServerCertificates, TlsError};
-use conclave_types::{Digest, ModelDigest};
+use conclave_types::{Bytes, Digest, ModelDigest};
 use dispatch::{Dispatcher, Homes};
 use door::Shown;
 use engine::EngineHandle;
@@ -41,6 +41,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use work::Work;
 
+/// The smallest KV cache. Unit: tokens.
+const KV_TOKENS_MIN: u32 = 64;
 /// How long answers that were told to end may take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long connections may take to close once nothing is under way.
@@ -64,8 +66,16 @@ pub enum GatewayError {
         error: std::io::Error,
     },
     /// The backend has no room for the KV blocks.
-    #[error("no room for the KV cache: {0}; lower --kv-tokens-max")]
+    #[error("no room for the KV cache: {0}; lower --kv-tokens-max or --kv-bytes-max")]
     Kv(#[from] conclave_model::ComputeError),
+    /// The KV cache is too small to answer anything.
+    #[error("kv_bytes_max is {bytes}; this model needs {needed} at least, for {KV_TOKENS_MIN} tokens")]
+    KvTooSmall {
+        /// What there is.
+        bytes: Bytes,
+        /// What would do.
+        needed: Bytes,
+    },
     /// The engine's connections have nothing to run on.
     #[error("the system gives no thread or no file descriptor for the engine's connections: {0}")]
     Driver(std::io::Error),
@@ -132,30 +142,37 @@ impl Gateway {
             homes,
         ));
         let context_max = (folder.spec.context_max as u32).min(options.context_max.unwrap_or(u32::MAX));
+        // candle rounds keys and values to the dtype, but keeps them in f32.
+        let kept = if matches!(folder.backend, Backend::Cpu) { kv_dtype } else { KvDtype::F32 };
+        let block_size = options.kv_block_size;
+        let in_blocks = |blocks: u32| {
+            let (blocks, size) = (blocks as usize, block_size as usize);
+            let layer = kept.layer_bytes(blocks, size, folder.spec.kv_heads, folder.spec.head_dim);
+            Bytes((folder.spec.layers * layer) as u64)
+        };
+        let blocks = match options.kv_bytes_max {
+            None => options.kv_tokens_max.div_ceil(block_size),
+            Some(bytes) => {
+                let blocks = u32::try_from(bytes.0 / in_blocks(1).0).unwrap_or(u32::MAX / block_size);
+                let least = KV_TOKENS_MIN.div_ceil(block_size);
+                if blocks < least {
+                    return Err(GatewayError::KvTooSmall { bytes, needed: in_blocks(least) });
+                }
+                blocks
+            }
+        };
         let scheduler = SchedulerOptions {
             step_tokens_max: options.step_tokens_max,
             sequences_max: options.sequences_max,
             queue_max: options.queue_max,
-            block_size: options.kv_block_size,
-            blocks: options.kv_tokens_max.div_ceil(options.kv_block_size),
+            queue_blocks_max: u64::from(options.queue_kv_caches_max) * u64::from(blocks),
+            block_size,
+            blocks,
             context_max,
             prefix_cache: options.prefix_cache,
         };
-        // candle rounds keys and values to the dtype, but keeps them in f32.
-        let kept = if matches!(folder.backend, Backend::Cpu) { kv_dtype } else { KvDtype::F32 };
-        let kv_bytes = folder.spec.layers
-            * kept.layer_bytes(
-                scheduler.blocks as usize,
-                scheduler.block_size as usize,
-                folder.spec.kv_heads,
-                folder.spec.head_dim,
-            );
-        tracing::info!(
-            dtype = kv_dtype.name(),
-            tokens = scheduler.blocks * scheduler.block_size,
-            bytes = kv_bytes,
-            "KV cache"
-        );
+        let kv_bytes = in_blocks(blocks);
+        tracing::info!(dtype = kv_dtype.name(), tokens = blocks * block_size, bytes = kv_bytes.0, "KV cache");
         let driver = Driver::start().map_err(GatewayError::Driver)?;
         let connections = driver.handle();
         let (overlap, experts) = (options.overlap, dispatcher.clone());
@@ -171,7 +188,7 @@ impl Gateway {
         };
         let metrics = conclave_telemetry::install_metrics("gateway");
         api::count_from_zero();
-        metrics::gauge!("conclave_kv_bytes").set(kv_bytes as f64);
+        metrics::gauge!("conclave_kv_bytes").set(kv_bytes.0 as f64);
         let ready = Arc::new(AtomicBool::new(false));
         let work = Arc::new(Work::default());
         let mut class = format!("{digest} kv {}", kv_dtype.name());
@@ -193,7 +210,10 @@ impl Gateway {
             eos: folder.spec.eos.clone(),
             defaults: Defaults::of(&folder.generation),
             keys,
-            body_bytes_max: options.body_bytes_max,
+            // The last token's keys and values are never stored.
+            sequence_max: context_max.min(blocks * block_size + 1),
+            block_bytes: in_blocks(1),
+            bodies: Bodies::new(options.bodies_bytes_max.0 as usize, options.body_bytes_max),
             timeout_max: Duration::from_secs(options.request_timeout_s.into()),
             ready: ready.clone(),
             work: work.clone(),

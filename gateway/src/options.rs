@@ -4,6 +4,7 @@ use crate::engine::Overlap;
 use crate::peers::PeerOptions;
 use conclave_expert::RowDtype;
 use conclave_model::{KvDtypeChoice, NumericDtype};
+use conclave_types::Bytes;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -67,8 +68,15 @@ pub struct GatewayOptions {
     #[arg(long, env = "CONCLAVE_QUEUE_MAX", default_value_t = 256)]
     pub queue_max: u32,
     /// KV cache of all sequences together. Unit: tokens. Range: 64..=16777216.
-    #[arg(long, env = "CONCLAVE_KV_TOKENS_MAX", default_value_t = 16384)]
+    #[arg(long, env = "CONCLAVE_KV_TOKENS_MAX", default_value_t = 16384, conflicts_with = "kv_bytes_max")]
     pub kv_tokens_max: u32,
+    /// The same as memory, such as 512MiB or 2GiB, in place of tokens; enough for 64 tokens at least. Unit: bytes.
+    #[arg(long, env = "CONCLAVE_KV_BYTES_MAX")]
+    pub kv_bytes_max: Option<Bytes>,
+    /// How many times the KV cache those who wait may need in all, by prompt and longest answer, a common prefix counted
+    /// once; more get 429. Range: 1..=65536. Larger: longer waits before anybody is turned away.
+    #[arg(long, env = "CONCLAVE_QUEUE_KV_CACHES_MAX", default_value_t = 16)]
+    pub queue_kv_caches_max: u32,
     /// What keys and values are stored in: auto (f32 for models computed in f32, else bf16), f32, bf16, or q8 (int8
     /// with a scale for each position and head: half of bf16, less exact).
     #[arg(long, env = "CONCLAVE_KV_DTYPE", default_value = "auto")]
@@ -98,6 +106,10 @@ pub struct GatewayOptions {
     /// Largest request body. Unit: bytes. Range: 1024..=67108864.
     #[arg(long, env = "CONCLAVE_BODY_BYTES_MAX", default_value_t = 2 << 20)]
     pub body_bytes_max: usize,
+    /// Most memory for the bodies of all requests that are not encoded yet, such as 64MiB; more get 429. Unit: bytes. At
+    /// least --body-bytes-max, at most 1TiB.
+    #[arg(long, env = "CONCLAVE_BODIES_BYTES_MAX", default_value = "64MiB")]
+    pub bodies_bytes_max: Bytes,
     /// How long running answers may go on once the gateway is told to stop (SIGTERM, Ctrl-C). Unit: seconds.
     /// Range: 0..=3600.
     #[arg(long, env = "CONCLAVE_DRAIN_TIMEOUT", default_value_t = 30)]
@@ -124,10 +136,12 @@ impl GatewayOptions {
         range("sequences_max", self.sequences_max.into(), 1, 4096);
         range("queue_max", self.queue_max.into(), 1, 65_536);
         range("kv_tokens_max", self.kv_tokens_max.into(), 64, 16_777_216);
+        range("queue_kv_caches_max", self.queue_kv_caches_max.into(), 1, 65_536);
         range("kv_block_size", self.kv_block_size.into(), 1, 256);
         range("context_max", self.context_max.unwrap_or(2).into(), 2, u32::MAX.into());
         range("request_timeout_s", self.request_timeout_s.into(), 1, 86_400);
         range("body_bytes_max", self.body_bytes_max as u64, 1024, 64 << 20);
+        range("bodies_bytes_max", self.bodies_bytes_max.0, self.body_bytes_max as u64, 1 << 40);
         range("connections_max", self.connections_max as u64, 16, 1_000_000);
         range("drain_timeout_s", self.drain_timeout_s.into(), 0, 3600);
         range("drain_delay_s", self.drain_delay_s.into(), 0, 600);

@@ -8,10 +8,12 @@ use crate::record::{Failure, FailureKind, Status};
 use crate::sse::Sse;
 use crate::workload::Ask;
 use bytes::Bytes;
+use conclave_transport::{TrustOptions, explain_https};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client as Pool, Error, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
@@ -56,7 +58,7 @@ pub(crate) struct Reply {
 /// A server, and the connections to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pool: Pool<HttpConnector, Full<Bytes>>,
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     authorization: Option<HeaderValue>,
     timeout: Duration,
@@ -67,8 +69,8 @@ fn failed(kind: FailureKind, code: impl Into<String>, message: impl Into<String>
 }
 
 /// The innermost reason of an error.
-fn root(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), root)
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| explain_https(error), root)
 }
 
 fn unsent(error: &Error) -> Status {
@@ -77,8 +79,14 @@ fn unsent(error: &Error) -> Status {
 }
 
 impl Client {
-    /// `base`: `http://host:port`, without a slash at its end.
-    pub(crate) fn new(base: String, key: Option<&str>, timeout: Duration) -> Result<Self, String> {
+    /// - `base`: `http://host:port` or `https://host:port`, without a slash at its end.
+    /// - `trust`: whose certificates a server may show.
+    pub(crate) fn new(
+        base: String,
+        key: Option<&str>,
+        timeout: Duration,
+        trust: &TrustOptions,
+    ) -> Result<Self, String> {
         let authorization = key.map(|key| {
             let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
                 .map_err(|_| "the API key cannot be a header")?;
@@ -87,7 +95,14 @@ impl Client {
         });
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.enforce_http(false);
         connector.set_connect_timeout(Some(timeout.min(Duration::from_secs(10))));
+        let tls = trust.client().map_err(|error| error.to_string())?;
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let pool =
             Pool::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(60)).build(connector);
         Ok(Self { pool, base, authorization: authorization.transpose()?, timeout })

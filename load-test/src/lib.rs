@@ -207,7 +207,8 @@ async fn measure(
 ) -> Result<Report, LoadTestError> {
     let server = |problem| LoadTestError::Server { url: options.base(), problem };
     let timeout = Duration::from_secs_f64(options.timeout);
-    let client = Client::new(options.base(), options.api_key.as_deref(), timeout).map_err(server)?;
+    let client =
+        Client::new(options.base(), options.api_key.as_deref(), timeout, &options.trust).map_err(server)?;
     let mut notes = Vec::new();
     let workload = prepare(options, files, &client, &mut notes).await?;
     let settings = settings(options, &workload.model);

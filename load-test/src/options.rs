@@ -7,6 +7,7 @@ use crate::slo::Slo;
 use crate::units::{Cut, Span, percent, seconds, share};
 use crate::workload::Endpoint;
 use clap::ValueEnum;
+use conclave_transport::TrustOptions;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -61,12 +62,14 @@ fn json_object(text: &str) -> Result<Map<String, Value>, String> {
 /// Settings of `conclave load-test`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct LoadTestOptions {
-    /// The server; a `/v1` at its end may be left out. Only http, no TLS.
+    /// The server, http or https; a `/v1` at its end may be left out.
     #[arg(long, env = "CONCLAVE_URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
     /// The API key, if the server asks for one.
     #[arg(long, env = "CONCLAVE_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustOptions,
     /// The model; default: the first that the server names.
     #[arg(long)]
     pub(crate) model: Option<String>,
@@ -212,8 +215,8 @@ impl LoadTestOptions {
             }
         };
         refuse(
-            !self.url.starts_with("http://"),
-            &format!("url is {}; it must begin with http:// (there is no TLS in this client)", self.url),
+            !["http://", "https://"].iter().any(|scheme| self.url.starts_with(scheme)),
+            &format!("url is {}; it must begin with http:// or https://", self.url),
         );
         refuse(self.users == Some(0), "users is 0; it must be 1 or more");
         refuse(self.rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())), "rate must be above 0");
@@ -361,9 +364,9 @@ mod tests {
 
     #[test]
     fn problems_are_told_together() {
-        let problems = options("--url https://x --turns 0 --users 0").validate();
+        let problems = options("--url ftp://x --turns 0 --users 0").validate();
         assert_eq!(problems.len(), 3, "{problems:?}");
-        assert!(problems[0].contains("no TLS"));
+        assert!(problems[0].contains("http:// or https://"));
         assert_eq!(options("").validate(), Vec::<String>::new());
         let fault = Cli::try_parse_from(["load-test", "--fault", "1s kill node-1"]).unwrap().options;
         assert!(fault.validate()[0].contains("--up-pids"));

@@ -126,7 +126,7 @@ impl ModelOptions {
         flags.extend(["--backend".into(), folder.backend.name().into()]);
         flags.extend(["--dtype".into(), folder.dtype.name().into()]);
         if let Some(rate) = self.delivery.fetch_rate_max {
-            flags.extend(["--fetch-rate-max".into(), rate.to_string().into()]);
+            flags.extend(["--fetch-rate-max".into(), rate.0.to_string().into()]);
         }
         let WeightDtypes { experts, trunk } = folder.weights;
         flags.extend(["--experts-dtype".into(), experts.name().into()]);

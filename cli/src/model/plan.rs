@@ -22,9 +22,9 @@ pub(crate) struct PlanOptions {
     /// Homes of every expert. Range: 1..=16.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=16))]
     replicas: u64,
-    /// Memory that a node has for experts; default: tell what it needs. Unit: bytes.
+    /// Memory that a node has for experts, such as 16GiB; default: tell what it needs.
     #[arg(long)]
-    memory_max: Option<u64>,
+    memory_max: Option<Bytes>,
     /// Positions that a gateway's KV cache has room for.
     #[arg(long, default_value_t = 16_384)]
     kv_tokens_max: u64,
@@ -104,7 +104,7 @@ pub(super) fn run(options: &PlanOptions) -> anyhow::Result<()> {
     let weights = WeightDtypes { experts: options.experts_dtype, trunk: options.trunk_dtype };
     let folder = folder.with_weights(weights).with_backend(BackendChoice::Cpu.open()?);
     let footprint = folder.footprint()?;
-    let needs = needs(footprint, options.nodes, options.replicas, options.memory_max);
+    let needs = needs(footprint, options.nodes, options.replicas, options.memory_max.map(|memory| memory.0));
     let kv_token = folder.kv_bytes_per_token(options.kv_dtype.resolve(folder.dtype));
     let kv = kv_token * options.kv_tokens_max;
     let source = delivery.as_ref().map_or_else(|| options.source.to_string(), |d| d.source().to_owned());
@@ -157,16 +157,13 @@ pub(super) fn run(options: &PlanOptions) -> anyhow::Result<()> {
         Bytes(needs.expert * footprint.experts + footprint.trunk + kv)
     );
     match (options.memory_max, needs.fits, needs.nodes_min) {
-        (Some(memory), Some(true), _) => println!("It fits: a node has {} for experts.", Bytes(memory)),
+        (Some(memory), Some(true), _) => println!("It fits: a node has {memory} for experts."),
         (Some(memory), _, Some(nodes)) => {
-            println!(
-                "It does not fit: a node has {} for experts; {nodes} such nodes are enough.",
-                Bytes(memory)
-            );
+            println!("It does not fit: a node has {memory} for experts; {nodes} such nodes are enough.");
             println!("{}", fewer(&folder));
         }
         (Some(memory), _, None) => {
-            println!("It does not fit: a node has {}, which is less than one expert.", Bytes(memory));
+            println!("It does not fit: a node has {memory}, which is less than one expert.");
         }
         (None, ..) => {}
     }

@@ -80,7 +80,7 @@ impl Api {
     pub(crate) fn announced(child: &mut Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next());
         Self { address: address.expect("the first line names the URL").to_owned() }
     }
 

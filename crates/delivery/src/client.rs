@@ -1,11 +1,11 @@
 //! The HTTP client of all stores: TLS by ring, the machine's roots or else the public ones, plain HTTP only where it is meant.
 
 use crate::DeliveryError;
+use conclave_transport::client_of;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{ClientConfigKey, ClientOptions};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use rustls::{ClientConfig, RootCertStore};
-use std::sync::Arc;
+use rustls::RootCertStore;
 use std::time::Duration;
 
 /// How long a connection may take to be made.
@@ -36,7 +36,7 @@ impl HttpConnector for Connector {
             headers.insert(AUTHORIZATION, value);
         }
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls().map_err(|error| failed(error.into()))?)
+            .tls_backend_preconfigured(client_of(roots()))
             .user_agent(concat!("conclave/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(CONNECT)
@@ -48,17 +48,14 @@ impl HttpConnector for Connector {
     }
 }
 
-fn tls() -> Result<ClientConfig, rustls::Error> {
+/// The machine's authorities, or the public ones where an image without a system has none.
+fn roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
-        // An image without a system has none.
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    roots
 }
 
 /// Whether plain HTTP to `url` stays within this machine.

@@ -6,6 +6,7 @@ use crate::remote::{Entry, Environment, Remote};
 use crate::{DeliveryError, RemoteSource};
 use conclave_model::{FileRange, ModelError, Progress, Supply, Unit, gguf};
 use conclave_transport::Pace;
+use conclave_types::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -45,15 +46,16 @@ pub struct DeliveryOptions {
     /// Folder for models that are fetched; default: conclave/models in the user's cache folder.
     #[arg(long, env = "CONCLAVE_MODEL_CACHE")]
     pub model_cache: Option<PathBuf>,
-    /// Fetch models no faster than this, so that tokens keep their way. Unit: bytes a second. Default: as fast as it goes.
+    /// Fetch models no faster than this, so that tokens keep their way: a second's size, such as 64MiB. Default: as fast
+    /// as it goes.
     #[arg(long, env = "CONCLAVE_FETCH_RATE_MAX")]
-    pub fetch_rate_max: Option<u64>,
+    pub fetch_rate_max: Option<Bytes>,
 }
 
 impl DeliveryOptions {
     /// Every problem at once.
     pub fn validate(&self) -> Vec<String> {
-        let none = self.fetch_rate_max == Some(0);
+        let none = self.fetch_rate_max == Some(Bytes(0));
         none.then(|| "fetch_rate_max is 0; it can be 1 or more".to_owned()).into_iter().collect()
     }
 
@@ -208,7 +210,7 @@ impl Delivery {
         fetcher: Fetcher,
     ) -> Result<Arc<Self>, DeliveryError> {
         let present = Mutex::new(folder.present()?);
-        let pace = Pace::new(options.fetch_rate_max);
+        let pace = Pace::new(options.fetch_rate_max.map(|rate| rate.0));
         let whole = Mutex::default();
         let delivery =
             Arc::new(Self { folder, source, environment, remote, present, whole, pace, progress, fetcher });

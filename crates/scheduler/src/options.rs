@@ -9,6 +9,8 @@ pub struct SchedulerOptions {
     pub sequences_max: u32,
     /// Most sequences that wait.
     pub queue_max: u32,
+    /// Most KV blocks that those who wait may need in all; at least `blocks`.
+    pub queue_blocks_max: u64,
     /// Positions of one KV block.
     pub block_size: u32,
     /// KV blocks.

@@ -3,8 +3,10 @@
 //! Keeps true: a smaller priority number always goes first. Among equals those go first that ran already and had to
 //! make room; then the tenant that has received least service; then the earliest. Service is counted as in a virtual
 //! token counter (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024): a tenant that comes back
-//! from idleness begins at the least service of those that are there, so that idleness earns no credit.
+//! from idleness begins at the least service of those that are there, so that idleness earns no credit. The demand is
+//! that of exactly those who wait.
 
+use crate::Demand;
 use crate::scheduler::Sequence;
 use conclave_types::RequestId;
 use std::collections::{BTreeMap, HashSet};
@@ -28,12 +30,18 @@ struct Tenant {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: Vec<Sequence>,
+    demand: Demand,
     tenants: BTreeMap<TenantId, Tenant>,
 }
 
 impl Queue {
     pub(crate) fn len(&self) -> u32 {
         self.waiting.len() as u32
+    }
+
+    /// The KV blocks that the waiting sequences will need.
+    pub(crate) fn demand(&self) -> &Demand {
+        &self.demand
     }
 
     /// Takes a new sequence.
@@ -44,11 +52,12 @@ impl Queue {
             tenant.service = tenant.service.max(least.unwrap_or(0));
         }
         tenant.sequences += 1;
-        self.waiting.push(sequence);
+        self.put_back(sequence);
     }
 
     /// Takes a sequence back that ran.
     pub(crate) fn put_back(&mut self, sequence: Sequence) {
+        self.demand.add(sequence.need());
         self.waiting.push(sequence);
     }
 
@@ -73,13 +82,15 @@ impl Queue {
 
     /// Takes a sequence out to run it; it stays counted for its tenant. Later indices move.
     pub(crate) fn admit(&mut self, at: usize) -> Sequence {
-        self.waiting.remove(at)
+        let sequence = self.waiting.remove(at);
+        self.demand.remove(sequence.need());
+        sequence
     }
 
     /// Takes a sequence out for good.
     pub(crate) fn remove(&mut self, id: RequestId) -> Option<Sequence> {
         let at = self.waiting.iter().position(|sequence| sequence.id == id)?;
-        let sequence = self.waiting.remove(at);
+        let sequence = self.admit(at);
         self.left(sequence.tenant);
         Some(sequence)
     }

@@ -8,72 +8,12 @@
 
 use crate::blocks::BlockHash;
 use crate::queue::{Queue, TenantId};
-use crate::{BlockPool, Event, FinishReason, SchedulerOptions, Slice, StepOutcome, StepPlan};
+use crate::{
+    BlockPool, Event, FinishReason, Need, SchedulerOptions, Slice, StepOutcome, StepPlan, Submission,
+    SubmitError, Waiting,
+};
 use conclave_types::{BlockId, Millis, RequestId};
 use std::collections::HashSet;
-
-/// A new sequence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Submission {
-    /// Its id, new to the scheduler.
-    pub id: RequestId,
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// A smaller number is served earlier.
-    pub priority: i32,
-    /// When it ends with `FinishReason::Deadline`, if it has not before.
-    pub deadline: Option<Millis>,
-    /// Tokens of the prompt.
-    pub prompt_tokens: u32,
-    /// Most tokens of the answer.
-    pub tokens_max: u32,
-    /// The hashes of the prompt's full blocks, or of the first of them: what may be shared.
-    pub hashes: Vec<BlockHash>,
-}
-
-impl Submission {
-    /// A sequence of nobody in particular, with nothing to share.
-    pub fn new(id: RequestId, prompt_tokens: u32, tokens_max: u32) -> Self {
-        let (tenant, hashes) = (TenantId::default(), Vec::new());
-        Self { id, tenant, priority: 0, deadline: None, prompt_tokens, tokens_max, hashes }
-    }
-}
-
-/// Why a sequence is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubmitError {
-    /// The queue is full.
-    #[error("{waiting} requests wait already (queue_max {queue_max}); retry later")]
-    QueueFull {
-        /// How many wait.
-        waiting: u32,
-        /// The limit.
-        queue_max: u32,
-    },
-    /// No prompt or no answer was asked for.
-    #[error("prompt and answer need at least one token each")]
-    Empty,
-    /// The prompt leaves no room for an answer in the context.
-    #[error(
-        "the prompt has {prompt_tokens} tokens, the context {context_max}, and at least one is the answer's"
-    )]
-    TooLong {
-        /// Tokens of the prompt.
-        prompt_tokens: u32,
-        /// The context.
-        context_max: u32,
-    },
-    /// Even alone the sequence would not fit the KV blocks.
-    #[error("{tokens} tokens need {needed} KV blocks, the gateway has {blocks}; raise its KV memory")]
-    NeverFits {
-        /// Prompt and answer.
-        tokens: u32,
-        /// Blocks for them.
-        needed: u32,
-        /// Blocks there are.
-        blocks: u32,
-    },
-}
 
 #[derive(Debug)]
 pub(crate) struct Sequence {
@@ -91,6 +31,8 @@ pub(crate) struct Sequence {
     computed: u32,
     /// The sequence ends when it has so many tokens.
     tokens_end: u32,
+    /// KV blocks that it has then.
+    blocks_end: u32,
     blocks: Vec<BlockId>,
     /// Of the first full blocks of known tokens.
     hashes: Vec<BlockHash>,
@@ -101,13 +43,17 @@ impl Sequence {
     fn importance(&self) -> (i32, u64) {
         (self.priority, self.arrival)
     }
+
+    pub(crate) fn need(&self) -> Need<'_> {
+        Need { blocks: self.blocks_end, hashes: &self.hashes }
+    }
 }
 
 /// Counts for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Sequences in the queue.
-    pub waiting: u32,
+    /// The queue.
+    pub waiting: Waiting,
     /// Sequences that hold blocks.
     pub running: u32,
     /// KV blocks nobody holds.
@@ -183,40 +129,39 @@ impl Scheduler {
 
     /// Queues a sequence. The answer is cut to what the context leaves.
     pub fn submit(&mut self, new: Submission) -> Result<(), SubmitError> {
-        let SchedulerOptions { queue_max, context_max, blocks, block_size, prefix_cache, .. } = self.options;
-        if new.prompt_tokens == 0 || new.tokens_max == 0 {
-            return Err(SubmitError::Empty);
+        self.submit_all(vec![new])
+    }
+
+    /// Queues the choices of one request, all or none. Answers are cut to what the context leaves.
+    pub fn submit_all(&mut self, group: Vec<Submission>) -> Result<(), SubmitError> {
+        let needs = group.iter().map(|new| new.need(&self.options)).collect::<Result<Vec<_>, _>>()?;
+        self.options.room(self.waiting(), &needs, |needs| self.queue.demand().more(needs))?;
+        let ends: Vec<u32> = needs.iter().map(|need| need.blocks).collect();
+        for (new, blocks_end) in group.into_iter().zip(ends) {
+            let tokens_end = new.tokens_end(&self.options);
+            let mut hashes = new.hashes;
+            hashes.truncate(self.options.shareable(new.prompt_tokens));
+            self.arrivals += 1;
+            self.queue.arrive(Sequence {
+                id: new.id,
+                tenant: new.tenant,
+                priority: new.priority,
+                arrival: self.arrivals,
+                deadline: new.deadline,
+                was_admitted: false,
+                tokens: new.prompt_tokens,
+                computed: 0,
+                tokens_end,
+                blocks_end,
+                blocks: Vec::new(),
+                hashes,
+            });
         }
-        if new.prompt_tokens >= context_max {
-            return Err(SubmitError::TooLong { prompt_tokens: new.prompt_tokens, context_max });
-        }
-        let tokens_end = new.prompt_tokens.saturating_add(new.tokens_max).min(context_max);
-        // The last token is never stored: nothing follows it.
-        let needed = self.blocks_for(tokens_end - 1);
-        if needed > blocks {
-            return Err(SubmitError::NeverFits { tokens: tokens_end, needed, blocks });
-        }
-        let waiting = self.queue.len();
-        if waiting >= queue_max {
-            return Err(SubmitError::QueueFull { waiting, queue_max });
-        }
-        let mut hashes = new.hashes;
-        hashes.truncate(if prefix_cache { (new.prompt_tokens / block_size) as usize } else { 0 });
-        self.arrivals += 1;
-        self.queue.arrive(Sequence {
-            id: new.id,
-            tenant: new.tenant,
-            priority: new.priority,
-            arrival: self.arrivals,
-            deadline: new.deadline,
-            was_admitted: false,
-            tokens: new.prompt_tokens,
-            computed: 0,
-            tokens_end,
-            blocks: Vec::new(),
-            hashes,
-        });
         Ok(())
+    }
+
+    fn waiting(&self) -> Waiting {
+        Waiting { sequences: self.queue.len(), blocks: self.queue.demand().blocks() }
     }
 
     /// Ends a sequence without an event; `false` if it is not known (any more).
@@ -468,7 +413,7 @@ impl Scheduler {
     /// Counts for metrics.
     pub fn stats(&self) -> Stats {
         Stats {
-            waiting: self.queue.len(),
+            waiting: self.waiting(),
             running: self.running.len() as u32,
             blocks_free: self.pool.free(),
             blocks_cached: self.pool.cached(),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use conclave_scheduler::{Event, SchedulerOptions, StepOutcome, Submission, TenantId};
+use conclave_scheduler::{Event, SchedulerOptions, StepOutcome, Submission, SubmitError, TenantId, Waiting};
 use conclave_types::{Millis, RequestId};
 use proptest::prelude::*;
 use support::Engine;
@@ -13,6 +13,7 @@ fn sequences_that_do_not_fit_together_do_not_push_each_other_out_again_and_again
         step_tokens_max: 64,
         sequences_max: 8,
         queue_max: 8,
+        queue_blocks_max: 999,
         block_size: 16,
         blocks: 64,
         context_max: 1024,
@@ -47,32 +48,49 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     /// Whatever happens: the budget holds, blocks are conserved, every sequence reads the keys and values of its own
-    /// tokens and of no other (the pretend engine checks both), and everything that is not ended from outside ends.
+    /// tokens and of no other (the pretend engine checks both), nothing is taken that makes those who wait need more than
+    /// may be needed, and everything that was taken and is not ended from outside ends.
     #[test]
     fn random_loads_keep_every_promise(
         budget in 1_u32..12,
         blocks in 5_u32..14,
+        queued in 1_u64..4,
         prefix_cache in any::<bool>(),
         requests in prop::collection::vec(request(), 1..12),
         happens in prop::collection::vec(0_u8..14, 0..80),
     ) {
+        let queue_blocks_max = queued * u64::from(blocks);
         let options = SchedulerOptions {
-            step_tokens_max: budget, sequences_max: 4, queue_max: 99, block_size: 3, blocks, context_max: 15, prefix_cache,
+            step_tokens_max: budget, sequences_max: 4, queue_max: 99, queue_blocks_max, block_size: 3, blocks, context_max: 15, prefix_cache,
         };
         let mut engine = Engine::new(options);
         let mut left = std::collections::BTreeSet::new();
         let mut to_come = requests.into_iter().enumerate();
         let mut arrive = |engine: &mut Engine, left: &mut std::collections::BTreeSet<RequestId>| {
             let Some((at, (story, shared, own, tokens_max, tenant, priority))) = to_come.next() else { return };
-            let id = RequestId(at as u64);
-            let new = Submission {
+            // Every fifth request wants two choices.
+            let ids = [at, at + 100].map(|id| RequestId(id as u64));
+            let ids = &ids[..1 + usize::from(at % 5 == 4)];
+            let new = |id: &RequestId| Submission {
                 tenant: TenantId(tenant),
                 priority,
                 deadline: (at % 4 == 3).then_some(Millis(40)),
-                ..Submission::new(id, 0, tokens_max)
+                ..Submission::new(*id, 0, tokens_max)
             };
-            if engine.submit(new, &prompt(story, shared, own, at)).is_ok() {
-                left.insert(id);
+            let before = engine.scheduler.stats().waiting;
+            let taken = engine.submit_all(ids.iter().map(new).collect(), &prompt(story, shared, own, at));
+            let now = engine.scheduler.stats().waiting;
+            match taken {
+                Ok(()) => {
+                    left.extend(ids);
+                    assert!(now.blocks <= queue_blocks_max, "{now:?} wait");
+                }
+                // Who finds nobody waiting is refused for good, or not at all.
+                Err(error) => {
+                    assert_eq!(now, before);
+                    let later = matches!(error, SubmitError::QueueFull { .. } | SubmitError::QueueOverbooked { .. });
+                    assert!(!later || before.sequences > 0, "{error}");
+                }
             }
         };
         for _ in 0..3 {
@@ -105,7 +123,8 @@ proptest! {
             }
         }
         prop_assert!(left.is_empty(), "{left:?} never ended");
-        prop_assert_eq!(engine.scheduler.stats().blocks_free, blocks);
+        let stats = engine.scheduler.stats();
+        prop_assert_eq!((stats.blocks_free, stats.waiting), (blocks, Waiting::default()));
     }
 
     /// Equal tenants that all have work left get equal shares, whatever the lengths of their requests and whoever came
@@ -115,7 +134,7 @@ proptest! {
         lengths in prop::collection::vec((1_usize..20, 1_u32..20), 60),
     ) {
         let mut engine = Engine::new(SchedulerOptions {
-            step_tokens_max: 16, sequences_max: 2, queue_max: 999, block_size: 4, blocks: 40, context_max: 64,
+            step_tokens_max: 16, sequences_max: 2, queue_max: 999, queue_blocks_max: 9999, block_size: 4, blocks: 40, context_max: 64,
             prefix_cache: false,
         });
         let tenant = |id: RequestId| (id.0 / 20) as usize;

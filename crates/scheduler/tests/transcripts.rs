@@ -2,7 +2,8 @@
 //!
 //! `pool budget=8 seqs=4 queue=4 block=2 blocks=8 context=64` makes a scheduler; `submit a prompt=4 max=3` a sequence
 //! whose prompt is like no other, `submit a says=once max=3` one whose tokens are those letters; further `tenant=1`,
-//! `priority=5`, `deadline=100`. `step` plans and commits with a token for each sampling sequence; `step stop=a` lets a's
+//! `priority=5`, `deadline=100`; `submit abc` three choices of one request. With `queued=9` a pool lets those who wait need
+//! that many blocks, and shows how many they do. `step` plans and commits with a token for each sampling sequence; `step stop=a` lets a's
 //! token end it; `fail` / `fail end=a` fails the step; `plan` leaves it outstanding until `commit`; `abort a`;
 //! `time 100`. `+4` beside a slice: four tokens of the prompt came from the prefix cache.
 
@@ -44,6 +45,7 @@ fn check(script: &str, expected: Expect) {
     let mut out = String::new();
     let mut engine: Option<Engine> = None;
     let mut held: Option<StepPlan> = None;
+    let mut shows_need = false;
     for command in script.split('|').map(str::trim) {
         let mut words = command.split_whitespace();
         let verb = words.next().unwrap();
@@ -51,10 +53,12 @@ fn check(script: &str, expected: Expect) {
         let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
         let number = |key: &str, default: u32| value(key).map_or(default, |text| text.parse().unwrap());
         if verb == "pool" {
+            shows_need = value("queued").is_some();
             engine = Some(Engine::new(SchedulerOptions {
                 step_tokens_max: number("budget", 8),
                 sequences_max: number("seqs", 4),
                 queue_max: number("queue", 4),
+                queue_blocks_max: number("queued", 99).into(),
                 block_size: number("block", 2),
                 blocks: number("blocks", 8),
                 context_max: number("context", 64),
@@ -67,14 +71,14 @@ fn check(script: &str, expected: Expect) {
         match verb {
             "submit" => {
                 let prompt = number("prompt", 1) as usize;
-                let text = value("says").map_or_else(|| words[0].repeat(prompt), str::to_owned);
-                let new = Submission {
+                let text = value("says").map_or_else(|| words[0][..1].repeat(prompt), str::to_owned);
+                let choice = |(at, _)| Submission {
                     tenant: TenantId(number("tenant", 0).into()),
                     priority: number("priority", 0) as i32,
                     deadline: value("deadline").map(|time| Millis(time.parse().unwrap())),
-                    ..Submission::new(id(words[0]), 0, number("max", 9))
+                    ..Submission::new(id(&words[0][at..]), 0, number("max", 9))
                 };
-                match engine.submit(new, text.as_bytes()) {
+                match engine.submit_all(words[0].char_indices().map(choice).collect(), text.as_bytes()) {
                     Ok(()) => out.push_str("ok"),
                     Err(error) => write!(out, "{error}").unwrap(),
                 }
@@ -114,7 +118,9 @@ fn check(script: &str, expected: Expect) {
             0 => String::new(),
             cached => format!(", {cached} cached"),
         };
-        writeln!(out, " (free {}{cached}, waiting {})", stats.blocks_free, stats.waiting).unwrap();
+        let need = if shows_need { format!(" for {}", stats.waiting.blocks) } else { String::new() };
+        let waiting = stats.waiting.sequences;
+        writeln!(out, " (free {}{cached}, waiting {waiting}{need})", stats.blocks_free).unwrap();
     }
     expected.assert_eq(&out);
 }
@@ -213,10 +219,77 @@ fn what_cannot_be_served_is_refused_at_once() {
         "pool queue=1 blocks=2 context=8 | submit a prompt=8 | submit a prompt=4 max=9 | submit a prompt=0 | submit a prompt=2 max=3 | submit b prompt=2 max=3",
         expect![[r#"
             submit a prompt=8: the prompt has 8 tokens, the context 8, and at least one is the answer's (free 2, waiting 0)
-            submit a prompt=4 max=9: 8 tokens need 4 KV blocks, the gateway has 2; raise its KV memory (free 2, waiting 0)
+            submit a prompt=4 max=9: 8 tokens of prompt and answer need 4 KV blocks, and the gateway has 2; shorten the prompt, ask for fewer tokens, or raise the gateway's KV memory (free 2, waiting 0)
             submit a prompt=0: prompt and answer need at least one token each (free 2, waiting 0)
             submit a prompt=2 max=3: ok (free 2, waiting 1)
             submit b prompt=2 max=3: 1 requests wait already (queue_max 1); retry later (free 2, waiting 1)
+        "#]],
+    );
+}
+
+#[test]
+fn what_waits_is_bounded_by_the_blocks_it_will_need() {
+    check(
+        "pool seqs=1 blocks=4 queued=8 queue=9 | submit a prompt=2 max=3 | step | submit b prompt=3 max=6 | submit c prompt=3 max=4 | submit d prompt=2 max=3 | submit d prompt=1 max=2 | step | step | submit d prompt=3 max=4 | step | submit d prompt=3 max=4",
+        expect![[r#"
+            submit a prompt=2 max=3: ok (free 4, waiting 1 for 2)
+            step: a[0..2]! (free 3, waiting 0 for 0)
+            submit b prompt=3 max=6: ok (free 3, waiting 1 for 4)
+            submit c prompt=3 max=4: ok (free 3, waiting 2 for 7)
+            submit d prompt=2 max=3: waiting requests need 7 of at most 8 KV blocks already, and this one needs 2; retry later (free 3, waiting 2 for 7)
+            submit d prompt=1 max=2: ok (free 3, waiting 3 for 8)
+            step: a[2..3]! (free 2, waiting 3 for 8)
+            step: a[3..4]! | a ends: Length (free 4, 2 cached, waiting 3 for 8)
+            submit d prompt=3 max=4: waiting requests need 8 of at most 8 KV blocks already, and this one needs 3; retry later (free 4, 2 cached, waiting 3 for 8)
+            step: b[0..3]! (free 2, 2 cached, waiting 2 for 4)
+            submit d prompt=3 max=4: ok (free 2, 2 cached, waiting 3 for 7)
+        "#]],
+    );
+}
+
+#[test]
+fn a_prefix_of_several_who_wait_is_needed_once() {
+    check(
+        "pool seqs=1 blocks=8 queued=8 queue=9 | submit abc says=onceupon max=1 | submit d says=onceagain max=1 | submit e says=onceupon max=3 | abort d | submit f says=onceupon max=3 | step | step",
+        expect![[r#"
+            submit abc says=onceupon max=1: ok (free 8, waiting 3 for 4)
+            submit d says=onceagain max=1: ok (free 8, waiting 4 for 7)
+            submit e says=onceupon max=3: ok (free 8, waiting 5 for 8)
+            abort d: true (free 8, waiting 4 for 5)
+            submit f says=onceupon max=3: ok (free 8, waiting 5 for 6)
+            step: a[0..8]! | a ends: Length (free 8, 4 cached, waiting 4 for 6)
+            step: b[6..8]!+6 | b ends: Length (free 8, 4 cached, waiting 3 for 6)
+        "#]],
+    );
+}
+
+#[test]
+fn choices_are_taken_together_or_not_at_all() {
+    check(
+        "pool queue=3 blocks=8 queued=8 cache=0 | submit abcd prompt=2 max=1 | submit abc prompt=4 max=3 | submit abc prompt=2 max=3 | submit d prompt=2 max=1 | step",
+        expect![[r#"
+            submit abcd prompt=2 max=1: 4 choices at once need 4 KV blocks, and the queue takes 3 sequences and 8 blocks in all; ask for fewer choices, or for fewer tokens (free 8, waiting 0 for 0)
+            submit abc prompt=4 max=3: 3 choices at once need 9 KV blocks, and the queue takes 3 sequences and 8 blocks in all; ask for fewer choices, or for fewer tokens (free 8, waiting 0 for 0)
+            submit abc prompt=2 max=3: ok (free 8, waiting 3 for 6)
+            submit d prompt=2 max=1: 3 requests wait already (queue_max 3); retry later (free 8, waiting 3 for 6)
+            step: a[0..2]! b[0..2]! c[0..2]! (free 5, waiting 0 for 0)
+        "#]],
+    );
+}
+
+#[test]
+fn who_makes_room_counts_among_those_who_wait() {
+    check(
+        "pool blocks=4 queued=4 | submit a prompt=2 max=5 | step | submit b prompt=2 max=3 | step | step | step | submit c prompt=4 max=3 | submit c prompt=2 max=2",
+        expect![[r#"
+            submit a prompt=2 max=5: ok (free 4, waiting 1 for 3)
+            step: a[0..2]! (free 3, waiting 0 for 0)
+            submit b prompt=2 max=3: ok (free 3, waiting 1 for 2)
+            step: a[2..3]! b[0..2]! (free 1, waiting 0 for 0)
+            step: a[3..4]! b[2..3]! (free 0, waiting 0 for 0)
+            step: a[4..5]! (free 1, 1 cached, waiting 1 for 2)
+            submit c prompt=4 max=3: waiting requests need 2 of at most 4 KV blocks already, and this one needs 3; retry later (free 1, 1 cached, waiting 1 for 2)
+            submit c prompt=2 max=2: ok (free 1, 1 cached, waiting 2 for 4)
         "#]],
     );
 }

@@ -73,6 +73,13 @@ pub const METRICS: &[Metric] = &[
     metric("conclave_micro_batches_total", Counter, "Parts that steps were cut into."),
     metric("conclave_preemptions_total", Counter, "Sequences that gave their KV blocks back."),
     metric("conclave_kv_bytes", Gauge, "Memory of the KV cache."),
+    metric("conclave_kv_bytes_used", Gauge, "Of that, what running sequences hold."),
+    metric(
+        "conclave_kv_bytes_waiting",
+        Gauge,
+        "KV memory that waiting sequences will need: prompts and longest answers, common prefixes once.",
+    ),
+    metric("conclave_body_bytes", Gauge, "Bodies of requests that are not encoded yet."),
     metric("conclave_kv_blocks", Gauge, "KV blocks."),
     metric("conclave_kv_blocks_free", Gauge, "KV blocks that no running sequence holds."),
     metric("conclave_kv_blocks_cached", Gauge, "Free KV blocks that hold a prefix."),

@@ -56,6 +56,14 @@ pub enum TlsError {
         /// Why not.
         why: String,
     },
+    /// The file of authorities that a client trusts cannot be used.
+    #[error("{}: {why}; --ca names a file with certificates (PEM), such as the ca.crt of `conclave ca init`", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// Certificate and key do not belong together, or are of a kind that is not supported.
     #[error("tls.crt and tls.key in {} cannot be used together: {why}", folder.display())]
     Pair {
@@ -136,7 +144,7 @@ impl TlsOptions {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -235,7 +243,7 @@ impl Current {
     }
 }
 
-fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let chain = chain.map_err(|error| error.to_string())?;
     if chain.is_empty() { Err("there is no PEM block CERTIFICATE".to_owned()) } else { Ok(chain) }

@@ -13,6 +13,7 @@ mod io;
 mod pace;
 mod role;
 mod token;
+mod trust;
 
 pub use accept::{Accepted, HANDSHAKE_TIMEOUT, accept, admit, bounded, refused, trusted};
 pub use certificates::{
@@ -25,6 +26,7 @@ pub use io::Io;
 pub use pace::Pace;
 pub use role::{Identity, Role};
 pub use token::{ClusterToken, SendToken};
+pub use trust::{TrustOptions, client_of, explain_https};
 
 use std::error::Error;
 use tonic::Code;

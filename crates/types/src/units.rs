@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 
 /// A point on, or a stretch of, somebody's monotonic clock, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,6 +106,28 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// `4096`, `512MiB`, `2GiB`; with a fraction, too: `1.5 GiB`.
+impl FromStr for Bytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("`{text}` is no size; write a number of bytes, or 512KiB, 64MiB, 2GiB, 1TiB");
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let shift = match unit.trim_start() {
+            "" | "B" => 0,
+            "KiB" => 10,
+            "MiB" => 20,
+            "GiB" => 30,
+            "TiB" => 40,
+            _ => return Err(bad()),
+        };
+        let bytes = number.parse::<f64>().map_err(|_| bad())? * (1_u64 << shift) as f64;
+        // A byte count below this is exact.
+        if bytes <= (1_u64 << 53) as f64 { Ok(Self(bytes as u64)) } else { Err(bad()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +136,17 @@ mod tests {
     fn bytes_print_in_the_largest_fitting_unit() {
         assert_eq!(Bytes(1023).to_string(), "1023 B");
         assert_eq!(Bytes(3 << 20).to_string(), "3.0 MiB");
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        let read = |text: &str| text.parse::<Bytes>().map(|bytes| bytes.0);
+        assert_eq!(read("4096"), Ok(4096));
+        assert_eq!(read("2GiB"), Ok(2 << 30));
+        assert_eq!(read("1.5 MiB"), Ok(3 << 19));
+        for bad in ["", "GiB", "2GB", "-1", "1e9", "1..2KiB", "99999999TiB"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::ApiState;
 use super::answer::{Piece, TokenInfo};
+use super::body::Body;
 use super::entry::Call;
 use super::error::ApiError;
 use super::generate::{Job, Shape, respond};
@@ -104,7 +105,7 @@ fn messages(fields: &Fields) -> Result<Vec<Value>, ApiError> {
     list.iter().enumerate().map(message).collect()
 }
 
-pub(super) async fn answer(state: Arc<ApiState>, call: Call, body: &[u8]) -> Result<Response, ApiError> {
+fn job(state: &ApiState, call: Call, body: &[u8]) -> Result<Job, ApiError> {
     let fields = Fields::parse(body)?;
     let common = fields.common(&state.defaults, state.vocab, call.begin.name.nonce)?;
     fields.refuse(&["tools", "functions", "tool_choice", "response_format", "audio", "prediction"])?;
@@ -123,7 +124,14 @@ pub(super) async fn answer(state: Arc<ApiState>, call: Call, body: &[u8]) -> Res
     let named = |error: ApiError| ApiError { param: Some("messages".to_owned()), ..error };
     let prompt =
         state.codec.encode_chat(&messages(&fields)?, true, &extra).map_err(|error| named(error.into()))?;
-    let left = state.context_max.saturating_sub(prompt.len() as u32).max(1);
+    let left = state.sequence_max.saturating_sub(prompt.len() as u32).max(1);
     let tokens_max = common.tokens_max.unwrap_or(left);
-    respond(state, Chat, Job { common, prompt, tokens_max, logprobs, call }).await
+    Ok(Job { common, prompt, tokens_max, logprobs, call })
+}
+
+pub(super) async fn answer(state: Arc<ApiState>, call: Call, body: Body) -> Result<Response, ApiError> {
+    let job = job(&state, call, &body.bytes)?;
+    // What waits is kept as tokens.
+    drop(body);
+    respond(state, Chat, job).await
 }

@@ -2,6 +2,7 @@
 
 use super::ApiState;
 use super::answer::{Piece, TokenInfo};
+use super::body::Body;
 use super::entry::Call;
 use super::error::ApiError;
 use super::generate::{Job, Shape, respond};
@@ -88,12 +89,19 @@ fn prompt(state: &ApiState, fields: &Fields) -> Result<Vec<TokenId>, ApiError> {
     if ids.is_empty() { Err(bad("`prompt` is empty; send at least one token".to_owned())) } else { Ok(ids) }
 }
 
-pub(super) async fn answer(state: Arc<ApiState>, call: Call, body: &[u8]) -> Result<Response, ApiError> {
+fn job(state: &ApiState, call: Call, body: &[u8]) -> Result<Job, ApiError> {
     let fields = Fields::parse(body)?;
     let common = fields.common(&state.defaults, state.vocab, call.begin.name.nonce)?;
     fields.refuse(&["echo", "suffix", "best_of"])?;
     let logprobs = fields.whole("logprobs", 0, 20)?.map(|count| count as u32);
-    let prompt = prompt(&state, &fields)?;
+    let prompt = prompt(state, &fields)?;
     let tokens_max = common.tokens_max.unwrap_or(TOKENS_DEFAULT);
-    respond(state, Completion, Job { common, prompt, tokens_max, logprobs, call }).await
+    Ok(Job { common, prompt, tokens_max, logprobs, call })
+}
+
+pub(super) async fn answer(state: Arc<ApiState>, call: Call, body: Body) -> Result<Response, ApiError> {
+    let job = job(&state, call, &body.bytes)?;
+    // What waits is kept as tokens.
+    drop(body);
+    respond(state, Completion, job).await
 }

@@ -2,17 +2,17 @@
 //!
 //! Keeps true: a gateway that drains takes nothing; whatever was taken is known until its last byte is handed over.
 
+use super::body::{Body, Json};
 use super::error::ApiError;
 use super::forward::{self, Forward};
 use super::resume::Begin;
-use super::{ApiState, Caller, Json, chat, completions};
+use super::{ApiState, Caller, chat, completions};
 use crate::peers::{FORWARDED, LOAD};
 use crate::work::Ticket;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use conclave_types::ErrorCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,7 +37,7 @@ impl Endpoint {
         self,
         state: Arc<ApiState>,
         call: Call,
-        body: &Bytes,
+        body: Body,
     ) -> Result<Response, ApiError> {
         match self {
             Self::Chat => chat::answer(state, call, body).await,
@@ -76,7 +76,7 @@ async fn enter(
     endpoint: Endpoint,
     caller: Caller,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let ticket = state.work.begin().ok_or_else(|| {
         ApiError::new(ErrorCode::Unavailable, "this gateway is stopping; send the request to another one")
@@ -88,19 +88,23 @@ async fn enter(
     let load = state.ready.load(Ordering::Relaxed).then(|| state.work.load());
     let forwarded = headers.contains_key(FORWARDED);
     let peers = state.peers.as_ref().filter(|_| !forwarded);
-    let peer = peers.and_then(|peers| peers.choose(forward::prefix(endpoint, &body)?, load));
-    let ticket = match peer {
-        None => ticket,
+    let peer = peers.and_then(|peers| peers.choose(forward::prefix(endpoint, &body.bytes)?, load));
+    let (ticket, body) = match peer {
+        None => (ticket, body),
         Some(peer) => {
-            let forward =
-                Forward { state: state.clone(), endpoint, caller, headers, body: body.clone(), ticket };
+            let forward = Forward { state: state.clone(), endpoint, caller, headers, body, ticket };
             match Box::pin(forward.to(&peer)).await {
                 Ok(response) => return Ok(response),
-                Err(back) => back.ticket,
+                Err(back) => (back.ticket, back.body),
             }
         }
     };
-    let answer = endpoint.answer(state.clone(), Call { caller, begin, ticket }, &body).await;
+    let call = Call { caller, begin, ticket };
+    let answer = match state.engine.full() {
+        // Refused before it is read: under overload, refusals must not cost what answers need.
+        Some(error) => Err(state.later(error.into())),
+        None => endpoint.answer(state.clone(), call, body).await,
+    };
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     if forwarded {
         response.headers_mut().insert(LOAD, HeaderValue::from(state.work.load()));

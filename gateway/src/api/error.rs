@@ -58,7 +58,10 @@ impl From<TextError> for ApiError {
 impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
-            SubmitError::QueueFull { .. } => Self::new(ErrorCode::QueueFull, error.to_string()),
+            SubmitError::QueueFull { .. } | SubmitError::QueueOverbooked { .. } => {
+                Self::new(ErrorCode::QueueFull, error.to_string())
+            }
+            SubmitError::NeverQueues { .. } => Self::value("n", error.to_string()),
             SubmitError::TooLong { prompt_tokens, context_max } => Self::new(
                 ErrorCode::ContextLengthExceeded,
                 format!(

@@ -3,6 +3,7 @@
 //! Keeps true: what a client gets does not depend on who answers, nor on whether that one dies meanwhile: the stream
 //! goes on here, by replay, after the last whole event that was passed on. Bodies are kept for that and never logged.
 
+use super::body::Body;
 use super::entry::{Call, Endpoint};
 use super::error::ApiError;
 use super::outlet::event_stream;
@@ -11,7 +12,6 @@ use super::resume::{Begin, LAST_EVENT_ID};
 use super::{ApiState, Caller};
 use crate::peers::{Event, EventSplitter, FORWARDED, LOAD, Peer, PeerAnswer, PeerError};
 use crate::work::Ticket;
-use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -97,7 +97,7 @@ pub(super) struct Forward {
     pub(super) endpoint: Endpoint,
     pub(super) caller: Caller,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Body,
     pub(super) ticket: Ticket,
 }
 
@@ -122,7 +122,7 @@ impl Forward {
                 match answer.whole(ANSWER_BYTES_MAX).await {
                     Ok(body) => {
                         count("answered");
-                        let mut response = Response::new(Body::from(body));
+                        let mut response = Response::new(axum::body::Body::from(body));
                         *response.status_mut() = head.status;
                         *response.headers_mut() = end_to_end(&head.headers);
                         Ok(response)
@@ -148,7 +148,8 @@ impl Forward {
     }
 
     async fn ask(&self, peer: &Arc<Peer>) -> Result<PeerAnswer, PeerError> {
-        let request = Request::post(self.endpoint.path()).body(Body::from(self.body.clone()));
+        let request =
+            Request::post(self.endpoint.path()).body(axum::body::Body::from(self.body.bytes.clone()));
         let mut request = request.expect("the path is one");
         *request.headers_mut() = end_to_end(&self.headers);
         let host = HeaderValue::from_str(peer.authority()).expect("an authority is a header value");
@@ -183,7 +184,7 @@ impl Forward {
             }
         });
         let events = tokio_stream::wrappers::ReceiverStream::new(receiver);
-        event_stream(Body::from_stream(events.map(Ok::<_, std::convert::Infallible>)))
+        event_stream(axum::body::Body::from_stream(events.map(Ok::<_, std::convert::Infallible>)))
     }
 
     /// Answers here what comes after `last_id`.
@@ -194,7 +195,7 @@ impl Forward {
         let answer = async {
             let begin = Begin::of(&self.headers, &self.state)?;
             let call = Call { caller: self.caller, begin, ticket: self.ticket };
-            self.endpoint.answer(self.state.clone(), call, &self.body).await
+            self.endpoint.answer(self.state.clone(), call, self.body).await
         };
         // A client that leaves during the replay ends it.
         let answer = tokio::select! {

@@ -12,7 +12,6 @@ use crate::engine::{Generate, salt};
 use crate::text::{StreamDecoder, TextCodec};
 use axum::response::{IntoResponse, Response};
 use conclave_types::{ErrorCode, TokenId};
-use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -79,11 +78,11 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
     metrics::counter!("conclave_prompt_tokens_total").increment(u64::from(prompt_tokens));
     let prompt: Arc<[TokenId]> = job.prompt.into();
     let salt = salt(&[job.call.caller.salt.as_slice(), job.common.cache_salt.as_bytes()].concat());
-    let submissions = (0..job.common.n).map(|index| {
+    let choices = (0..job.common.n).map(|index| {
         let mut sampling = job.common.sampling.clone();
         // Choices differ by seed; choice 0 is what n = 1 would give.
         sampling.seed = sampling.seed.wrapping_add(u64::from(index));
-        state.engine.submit(Generate {
+        Generate {
             prompt: prompt.clone(),
             tokens_max: job.tokens_max,
             sampling,
@@ -93,19 +92,16 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
             priority: job.common.priority,
             timeout: job.common.timeout.unwrap_or(state.timeout_max).min(state.timeout_max),
             salt,
-        })
+        }
     });
-    let mut answers = Vec::new();
-    // All at once: the engine looks at its inbox once a step.
-    for submitted in join_all(submissions).await {
-        let stopped = || ApiError::new(ErrorCode::Unavailable, "the server is stopping; retry elsewhere");
-        let generation = submitted.ok_or_else(stopped)?.map_err(|error| ApiError {
-            retry_after: Some(state.engine.load().retry_after()),
-            ..error.into()
-        })?;
+    let stopped = || ApiError::new(ErrorCode::Unavailable, "the server is stopping; retry elsewhere");
+    let submitted = state.engine.submit(choices.collect()).await.ok_or_else(stopped)?;
+    let generations = submitted.map_err(|error| state.later(error.into()))?;
+    let answer = |generation| {
         let decoder = shape.decoder(&state.codec, &prompt);
-        answers.push(Answer::new(generation, state.codec.clone(), decoder, job.common.stop.clone()));
-    }
+        Answer::new(generation, state.codec.clone(), decoder, job.common.stop.clone())
+    };
+    let answers: Vec<Answer> = generations.into_iter().map(answer).collect();
     let name = job.call.begin.name;
     if job.common.stream {
         let include_usage = job.common.include_usage;

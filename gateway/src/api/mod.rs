@@ -4,6 +4,7 @@
 //! wholly read and checked; prompts and answers are never logged.
 
 mod answer;
+mod body;
 mod chat;
 mod completions;
 mod entry;
@@ -24,14 +25,13 @@ use crate::peers::Peers;
 use crate::text::TextCodec;
 use crate::work::Work;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use bytes::Bytes;
 use conclave_scheduler::TenantId;
-use conclave_types::{Digest, ErrorCode, TokenId};
+use conclave_types::{Bytes, Digest, ErrorCode, TokenId};
 use error::ApiError;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::hash::{BuildHasher, RandomState};
@@ -39,12 +39,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub(crate) use body::Bodies;
 pub(crate) use probes::{count_from_zero, monitor};
 pub(crate) use request::Defaults;
 pub(crate) use resume::short;
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every handler sees.
 pub(crate) struct ApiState {
@@ -59,8 +57,11 @@ pub(crate) struct ApiState {
     pub(crate) eos: Vec<TokenId>,
     pub(crate) defaults: Defaults,
     pub(crate) keys: Keys,
-    /// Largest body of a request. Unit: bytes.
-    pub(crate) body_bytes_max: usize,
+    /// Most tokens of one sequence: the context, or what the KV cache holds.
+    pub(crate) sequence_max: u32,
+    /// Memory of one KV block.
+    pub(crate) block_bytes: Bytes,
+    pub(crate) bodies: Bodies,
     /// How long a request may take at most.
     pub(crate) timeout_max: Duration,
     pub(crate) ready: Arc<AtomicBool>,
@@ -79,44 +80,16 @@ impl ApiState {
     pub(crate) fn fresh(&self) -> u64 {
         self.entropy.hash_one(self.counter.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// `error`, with the time after which there may be room, as the pace of answers lets expect.
+    fn later(&self, error: ApiError) -> ApiError {
+        ApiError { retry_after: Some(self.engine.load().retry_after()), ..error }
+    }
 }
 
 /// Seconds since 1970, for `created`.
 pub(crate) fn now_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// A body that says it is JSON, read whole within the limits.
-pub(crate) struct Json(pub(crate) Bytes);
-
-impl FromRequest<Arc<ApiState>> for Json {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &Arc<ApiState>) -> Result<Self, ApiError> {
-        let kind =
-            request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-            let why = format!("the content type is `{kind}`; send application/json");
-            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, why));
-        }
-        let large = || ApiError::new(ErrorCode::RequestTooLarge, "the body is larger than this server takes");
-        let length =
-            request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
-        if length.is_some_and(|length: usize| length > state.body_bytes_max) {
-            return Err(large());
-        }
-        match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
-            Ok(Ok(body)) => Ok(Self(body)),
-            Ok(Err(error)) if error.status() == 413 => Err(large()),
-            Ok(Err(error)) => {
-                Err(ApiError::new(ErrorCode::InvalidRequest, format!("the body could not be read: {error}")))
-            }
-            Err(_) => Err(ApiError::new(
-                ErrorCode::RequestTimeout,
-                "the body did not arrive in time; send it again",
-            )),
-        }
-    }
 }
 
 /// Who sent a request.
@@ -251,7 +224,6 @@ pub(crate) fn router(state: Arc<ApiState>) -> Router {
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(DefaultBodyLimit::max(state.body_bytes_max))
         .layer(from_fn_with_state(state.clone(), authenticate))
         .layer(from_fn_with_state(state.clone(), identify))
         .with_state(state)

@@ -72,7 +72,11 @@ pub(crate) fn count_from_zero() {
 
 fn render(state: &ApiState) -> String {
     let stats = state.engine.load().stats;
-    metrics::gauge!("conclave_requests_waiting").set(stats.waiting);
+    let bytes = |blocks: u64| (blocks * state.block_bytes.0) as f64;
+    metrics::gauge!("conclave_kv_bytes_used").set(bytes((stats.blocks_total - stats.blocks_free).into()));
+    metrics::gauge!("conclave_kv_bytes_waiting").set(bytes(stats.waiting.blocks));
+    metrics::gauge!("conclave_body_bytes").set(state.bodies.held() as f64);
+    metrics::gauge!("conclave_requests_waiting").set(stats.waiting.sequences);
     metrics::gauge!("conclave_requests_running").set(stats.running);
     metrics::gauge!("conclave_kv_blocks_free").set(stats.blocks_free);
     metrics::gauge!("conclave_kv_blocks_cached").set(stats.blocks_cached);

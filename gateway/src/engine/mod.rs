@@ -17,11 +17,12 @@ pub(crate) use prefix::salt;
 use crate::dispatch::Dispatcher;
 use conclave_model::{Compute, Sampled, SamplingParams, Trunk};
 use conclave_scheduler::{
-    BlockHash, Event, FinishReason, Scheduler, SchedulerOptions, Stats, Submission, SubmitError, TenantId,
+    BlockHash, Demand, Event, FinishReason, Scheduler, SchedulerOptions, Stats, Submission, SubmitError,
+    TenantId, Waiting,
 };
 use conclave_types::{ErrorCode, Millis, RequestId, TokenId};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -75,13 +76,17 @@ pub(crate) struct EngineError {
 }
 
 enum Message {
-    Submit {
-        request: Box<Generate>,
-        events: mpsc::UnboundedSender<EngineEvent>,
-        reply: oneshot::Sender<Result<RequestId, SubmitError>>,
-    },
+    Submit(Box<Group>),
     Abort(RequestId),
     Stop,
+}
+
+/// The choices of one request, and what each was counted as until the engine saw it.
+struct Group {
+    submissions: Vec<Submission>,
+    choices: Vec<(Generate, mpsc::UnboundedSender<EngineEvent>)>,
+    unseen: Waiting,
+    reply: oneshot::Sender<Result<(), SubmitError>>,
 }
 
 /// Talks to the engine; cheap to clone.
@@ -89,9 +94,8 @@ enum Message {
 pub(crate) struct EngineHandle {
     inbox: mpsc::UnboundedSender<Message>,
     load: Arc<Mutex<Load>>,
-    /// Submissions that the engine has not seen yet: it looks once a step.
-    unseen: Arc<AtomicU32>,
-    queue_max: u32,
+    next_id: Arc<AtomicU64>,
+    options: SchedulerOptions,
 }
 
 /// How busy the engine is.
@@ -99,6 +103,8 @@ pub(crate) struct EngineHandle {
 pub(crate) struct Load {
     /// Counts of the last step.
     pub(crate) stats: Stats,
+    /// Submissions that the engine has not seen yet: it looks once a step.
+    unseen: Waiting,
     /// Seconds between two sequences that end, smoothed; 0 before the first have ended.
     pub(crate) seconds_per_end: f32,
 }
@@ -106,8 +112,15 @@ pub(crate) struct Load {
 impl Load {
     /// After how long a place in the queue may be free: when the queue's first half has been served.
     pub(crate) fn retry_after(&self) -> Duration {
-        let seconds = self.seconds_per_end * self.stats.waiting as f32 / 2.0;
+        let seconds = self.seconds_per_end * self.waiting().sequences as f32 / 2.0;
         Duration::from_secs_f32(seconds.clamp(1.0, 60.0))
+    }
+
+    fn waiting(&self) -> Waiting {
+        Waiting {
+            sequences: self.stats.waiting.sequences + self.unseen.sequences,
+            blocks: self.stats.waiting.blocks + self.unseen.blocks,
+        }
     }
 }
 
@@ -127,19 +140,58 @@ impl Drop for Generation {
 }
 
 impl EngineHandle {
-    /// Queues `request`; `None` if the engine has stopped. What finds the queue full is refused at once, not only
-    /// when the engine has finished its step.
-    pub(crate) async fn submit(&self, request: Generate) -> Option<Result<Generation, SubmitError>> {
-        let waiting = self.load().stats.waiting + self.unseen.fetch_add(1, Ordering::Relaxed);
-        if waiting >= self.queue_max {
-            self.unseen.fetch_sub(1, Ordering::Relaxed);
-            return Some(Err(SubmitError::QueueFull { waiting, queue_max: self.queue_max }));
-        }
-        let (events, receiver) = mpsc::unbounded_channel();
+    /// Queues the choices of one request, which have one prompt and one salt; `None` if the engine has stopped. What finds
+    /// no room is refused at once, not only when the engine has finished its step.
+    pub(crate) async fn submit(
+        &self,
+        choices: Vec<Generate>,
+    ) -> Option<Result<Vec<Generation>, SubmitError>> {
+        let block_size = self.options.block_size as usize;
+        let hashes =
+            choices.first().map_or(Vec::new(), |one| prefix::of_prompt(one.salt, &one.prompt, block_size));
+        let submission = |request: &Generate| Submission {
+            tenant: request.tenant,
+            priority: request.priority,
+            hashes: hashes.clone(),
+            ..Submission::new(
+                RequestId(self.next_id.fetch_add(1, Ordering::Relaxed)),
+                request.prompt.len() as u32,
+                request.tokens_max,
+            )
+        };
+        let submissions: Vec<Submission> = choices.iter().map(submission).collect();
+        let unseen = match self.reserve(&submissions) {
+            Ok(unseen) => unseen,
+            Err(error) => return Some(Err(error)),
+        };
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            choices.iter().map(|_| mpsc::unbounded_channel()).unzip();
+        let generation =
+            |(new, events): (&Submission, _)| Generation { id: new.id, inbox: self.inbox.clone(), events };
+        // From here on a caller that leaves takes its choices back.
+        let generations: Vec<Generation> = submissions.iter().zip(receivers).map(generation).collect();
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Message::Submit { request: Box::new(request), events, reply }).ok()?;
-        let answer = answer.await.ok()?;
-        Some(answer.map(|id| Generation { id, inbox: self.inbox.clone(), events: receiver }))
+        let choices = choices.into_iter().zip(senders).collect();
+        self.inbox.send(Message::Submit(Box::new(Group { submissions, choices, unseen, reply }))).ok()?;
+        Some(answer.await.ok()?.map(|()| generations))
+    }
+
+    /// Counts `group` as waiting until the engine sees it; as what, or why it cannot wait.
+    fn reserve(&self, group: &[Submission]) -> Result<Waiting, SubmitError> {
+        let needs = group.iter().map(|new| new.need(&self.options)).collect::<Result<Vec<_>, _>>()?;
+        let blocks = Demand::of(needs.iter().copied()).blocks();
+        let mut load = self.load.lock().expect("no panic holds this lock");
+        // Which prefixes others wait with is known to the engine only; here each counts in full.
+        self.options.room(load.waiting(), &needs, |_| blocks)?;
+        let sequences = needs.len() as u32;
+        load.unseen.sequences += sequences;
+        load.unseen.blocks += blocks;
+        Ok(Waiting { sequences, blocks })
+    }
+
+    /// Why no request at all can be queued now, if that is so.
+    pub(crate) fn full(&self) -> Option<SubmitError> {
+        self.options.full(self.load().waiting())
     }
 
     /// How busy the engine is.
@@ -175,11 +227,9 @@ struct Engine<C: Compute> {
     forward: Forward<C>,
     scheduler: Scheduler,
     running: BTreeMap<RequestId, Running>,
-    next_id: u64,
     block_size: usize,
     started: Instant,
     load: Arc<Mutex<Load>>,
-    unseen: Arc<AtomicU32>,
     last_end: Option<Instant>,
     seconds_per_end: f32,
 }
@@ -199,19 +249,15 @@ pub(crate) fn start<C: Compute>(
     let forward = Forward::new(trunk, blocks, block_size, dispatcher, driver)?.with_overlap(overlap);
     let (inbox, messages) = mpsc::unbounded_channel();
     let scheduler = Scheduler::new(options);
-    let load = Arc::new(Mutex::new(Load { stats: scheduler.stats(), seconds_per_end: 0.0 }));
-    let unseen = Arc::new(AtomicU32::new(0));
-    let handle =
-        EngineHandle { inbox, load: load.clone(), unseen: unseen.clone(), queue_max: options.queue_max };
+    let load = Arc::new(Mutex::new(Load { stats: scheduler.stats(), ..Load::default() }));
+    let handle = EngineHandle { inbox, load: load.clone(), next_id: Arc::new(AtomicU64::new(1)), options };
     let engine = Engine {
         forward,
         scheduler,
         running: BTreeMap::new(),
-        next_id: 1,
         block_size,
         started: Instant::now(),
         load,
-        unseen,
         last_end: None,
         seconds_per_end: 0.0,
     };
@@ -233,11 +279,7 @@ impl<C: Compute> Engine<C> {
             };
             for message in first.into_iter().chain(std::iter::from_fn(|| messages.try_recv().ok())) {
                 match message {
-                    Message::Submit { request, events, reply } => {
-                        self.submit(*request, events, reply);
-                        self.publish();
-                        self.unseen.fetch_sub(1, Ordering::Relaxed);
-                    }
+                    Message::Submit(group) => self.submit(*group),
                     Message::Abort(id) => self.abort(id),
                     Message::Stop => return self.stop(),
                 }
@@ -245,7 +287,7 @@ impl<C: Compute> Engine<C> {
             let expired = self.scheduler.expire(self.now());
             self.finish(expired);
             self.step();
-            self.publish();
+            self.publish(Waiting::default());
         }
     }
 
@@ -253,9 +295,13 @@ impl<C: Compute> Engine<C> {
         Millis(self.started.elapsed().as_millis() as u64)
     }
 
-    fn publish(&self) {
-        let load = Load { stats: self.scheduler.stats(), seconds_per_end: self.seconds_per_end };
-        *self.load.lock().expect("no panic holds this lock") = load;
+    /// Tells how busy it is, now that it has seen what was counted as `seen`.
+    fn publish(&self, seen: Waiting) {
+        let mut load = self.load.lock().expect("no panic holds this lock");
+        load.stats = self.scheduler.stats();
+        load.seconds_per_end = self.seconds_per_end;
+        load.unseen.sequences -= seen.sequences;
+        load.unseen.blocks -= seen.blocks;
     }
 
     /// Tells the readers of sequences that have ended.
@@ -283,29 +329,24 @@ impl<C: Compute> Engine<C> {
         }
     }
 
-    fn submit(
-        &mut self,
-        request: Generate,
-        events: mpsc::UnboundedSender<EngineEvent>,
-        reply: oneshot::Sender<Result<RequestId, SubmitError>>,
-    ) {
-        let id = RequestId(self.next_id);
-        self.next_id += 1;
-        let hashes = prefix::of_prompt(request.salt, &request.prompt, self.block_size);
-        let last_block = hashes.last().copied().unwrap_or(request.salt);
-        let result = self.scheduler.submit(Submission {
-            tenant: request.tenant,
-            priority: request.priority,
-            deadline: Some(self.now() + Millis(request.timeout.as_millis() as u64)),
-            hashes,
-            ..Submission::new(id, request.prompt.len() as u32, request.tokens_max)
-        });
-        if result.is_ok() {
-            let running = Running { request, answer: Vec::new(), events, last_block, latest: Instant::now() };
-            self.running.insert(id, running);
+    fn submit(&mut self, group: Group) {
+        let Group { mut submissions, choices, unseen, reply } = group;
+        let now = self.now();
+        for (new, (request, _)) in submissions.iter_mut().zip(&choices) {
+            new.deadline = Some(now + Millis(request.timeout.as_millis() as u64));
         }
-        // A caller that is gone is noticed at its first event.
-        let _ = reply.send(result.map(|()| id));
+        let begin = |(new, (request, events)): (&Submission, (Generate, _))| {
+            let last_block = new.hashes.last().copied().unwrap_or(request.salt);
+            (new.id, Running { request, answer: Vec::new(), events, last_block, latest: Instant::now() })
+        };
+        let begun: Vec<(RequestId, Running)> = submissions.iter().zip(choices).map(begin).collect();
+        let result = self.scheduler.submit_all(submissions);
+        if result.is_ok() {
+            self.running.extend(begun);
+        }
+        self.publish(unseen);
+        // A caller that is gone has taken its choices back.
+        let _ = reply.send(result);
     }
 
     fn abort(&mut self, id: RequestId) {

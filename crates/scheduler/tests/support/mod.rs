@@ -35,12 +35,20 @@ impl Engine {
         Self { scheduler: Scheduler::new(options), options, texts: BTreeMap::new(), memory, computed: 0 }
     }
 
+    #[allow(dead_code, reason = "each test binary uses its own part")]
     /// Submits a prompt whose tokens are the bytes of `text`; length and hashes of `new` are set from it.
     pub(crate) fn submit(&mut self, new: Submission, text: &[u8]) -> Result<(), SubmitError> {
+        self.submit_all(vec![new], text)
+    }
+
+    /// The same for the choices of one request, which have one prompt.
+    pub(crate) fn submit_all(&mut self, group: Vec<Submission>, text: &[u8]) -> Result<(), SubmitError> {
         let hashes = hashes(text, self.options.block_size);
-        let id = new.id;
-        self.scheduler.submit(Submission { prompt_tokens: text.len() as u32, hashes, ..new })?;
-        self.texts.insert(id, text.to_vec());
+        let ids: Vec<RequestId> = group.iter().map(|new| new.id).collect();
+        let prompt_tokens = text.len() as u32;
+        let group = group.into_iter().map(|new| Submission { prompt_tokens, hashes: hashes.clone(), ..new });
+        self.scheduler.submit_all(group.collect())?;
+        ids.into_iter().for_each(|id| drop(self.texts.insert(id, text.to_vec())));
         Ok(())
     }
 
