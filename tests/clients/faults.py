@@ -16,7 +16,7 @@ lost, no text differs, and no check failed.
 import argparse, contextlib, fcntl, heapq, json, os, pathlib, random, re, select, shutil, signal, statistics, struct, subprocess, sys
 import tempfile, threading, time
 
-from cluster import at, node_states, stream
+from cluster import at, gaps, node_states, stream
 
 INSIDE = "CONCLAVE_FAULTS_INSIDE"
 CLIENTS, TOKENS = 4, 96
@@ -66,7 +66,7 @@ class Process:
     def __init__(self, name, number, folder, command):
         self.name, self.number, self.command = name, number, command
         self.log = folder / f"{name}.log"
-        self.running = None
+        self.running = self.id = None
         self.address = f"198.18.{number}.2" if number else "127.0.0.1"
         if number:
             ip(f"netns add {name}", f"link add to-{number} type veth peer name eth0 netns {name}",
@@ -105,14 +105,13 @@ class Line:
 
     def __init__(self, process, delay_s=0.0, loss=0.0):
         self.process = process
-        name, number = process.name, process.number
+        name, self.number = process.name, process.number
         self.ends = [self.tun("line0"), self.tun("line1")]
         ip("link set line0 up", f"link set line1 netns {name}")
         sh("ip", "-n", name, "link", "set", "line1", "up")
         command = [sys.executable, __file__, "--pump", *map(str, self.ends), delay_s, loss]
         self.pump = subprocess.Popen([str(part) for part in command], pass_fds=self.ends)
         time.sleep(0.3)
-        self.number = number
 
     @staticmethod
     def tun(name):
@@ -140,6 +139,7 @@ class Cluster:
 
     def __init__(self, binary, folder):
         self.binary, self.folder = binary, folder
+        self.ids, self.acknowledged, self.next_write = 3, set(), 0
         self.coordinators, self.nodes = {}, {}
         roles = [f"coordinator/coordinator-{k}=198.18.{k}.2" for k in (1, 2, 3)]
         roles += [f"expert-node/node-{k}=198.18.{k + 3}.2" for k in (1, 2, 3)]
@@ -154,8 +154,9 @@ class Cluster:
             data = folder / name
             data.mkdir()
             sh("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", data)
-            self.coordinators[k] = Process(name, k, folder, [*begin, "coordinator", "--id", k, "--peers", peers, "--listen", f"198.18.{k}.2:7001",
-                "--data", data, "--nodes-min", 3, "--replicas", 2, "--tls-dir", self.pki / name])
+            self.coordinators[name] = Process(name, k, folder, [*begin, "coordinator", "--id", k, "--listen", f"198.18.{k}.2:7001", "--data", data,
+                "--nodes-min", 3, "--replicas", 2, "--tls-dir", self.pki / f"coordinator-{name}", "--peers", peers])
+            self.coordinators[name].id, self.coordinators[name].data = k, data
         manifest = folder / "manifest.json"
         sh(binary, "manifest", "--out", manifest)
         for k in (1, 2, 3):
@@ -164,8 +165,6 @@ class Cluster:
                 "--coordinators", self.addresses, "--manifest", manifest, "--tls-dir", self.pki / f"expert-node-{name}"])
         self.gateway = Process("gateway", 0, folder, [*begin, "gateway", "--port", 0, "--coordinators", self.addresses,
             "--manifest", manifest, "--tls-dir", self.pki / "gateway-gateway"])
-        for process in self.coordinators.values():
-            process.command[process.command.index("--tls-dir") + 1] = self.pki / f"coordinator-{process.name}"
         for process in [*self.coordinators.values(), *self.nodes.values(), self.gateway]:
             process.start()
         line = self.gateway.running.stdout.readline().decode()
@@ -180,9 +179,16 @@ class Cluster:
         return json.loads(out) if out else None
 
     def leader(self):
-        """Who leads, as far as a majority knows."""
-        told = self.status() or {"coordinators": []}
-        return next((c["id"] for c in told["coordinators"] if c["leader"]), None)
+        """The process that leads."""
+        leads = lambda: next((c["id"] for c in (self.status() or {"coordinators": []})["coordinators"] if c["leader"]), None)
+        self.until("a leader", leads)
+        return next(process for process in self.coordinators.values() if process.id == leads())
+
+    def follower(self, number):
+        """One that does not lead; another one each time."""
+        leader = self.leader()
+        others = [process for process in self.coordinators.values() if process is not leader]
+        return others[number % len(others)]
 
     def ready(self):
         """Whether every node is heard of and in use by the coordinators, and every expert covered."""
@@ -201,31 +207,59 @@ class Cluster:
         matched = [c.get("matched") for c in told["coordinators"]]
         return len(matched) == 3 and None not in matched and len(set(matched)) == 1
 
-    def until(self, what, holds, limit=PATIENCE_S):
+    def until(self, what, holds, limit=PATIENCE_S, every=0.1):
         start = time.monotonic()
         while not holds():
             if time.monotonic() - start > limit:
                 raise SystemExit(f"waited {limit} s in vain for {what}; status: {json.dumps(self.status())[:3000]}")
-            time.sleep(0.1)
+            time.sleep(every)
         return time.monotonic() - start
 
-    def write(self, number, home=None):
-        """A change that moves nothing and can be found again: the pin of an expert to a home that it has."""
-        expert = self.experts[number]
-        self.conclave("pin", expert["layer"], expert["expert"], expert["homes"][0])
-        return number
+    def change(self, *command, done="already"):
+        """Asks for a change until it is acknowledged; how long that took. What an attempt without an answer has `done` is refused as done."""
+        start = time.monotonic()
+        while True:
+            tried = subprocess.run([str(part) for part in [self.binary, *command, "--coordinators", self.addresses,
+                "--tls-dir", self.pki / "operator-operator"]], capture_output=True, text=True)
+            if tried.returncode == 0 or done in tried.stderr:
+                return time.monotonic() - start
+            assert time.monotonic() - start < PATIENCE_S, f"{command} is not taken: {tried.stderr}"
+            time.sleep(0.05)
 
-    def unwrite(self, number):
-        expert = self.experts[number]
-        self.conclave("unpin", expert["layer"], expert["expert"])
+    def write(self):
+        """A change that moves nothing and can be found again: an expert is pinned to a home that it has. How long it took."""
+        if not self.next_write:
+            self.experts = json.loads(self.conclave("experts", "--json"))
+        expert = self.experts[self.next_write]
+        self.next_write = (self.next_write + 1) % len(self.experts)
+        key = expert["layer"], expert["expert"]
+        if key in self.acknowledged:
+            self.acknowledged.remove(key)
+            return self.change("unpin", *key, done="is not pinned")
+        took = self.change("pin", *key, expert["homes"][0])
+        self.acknowledged.add(key)
+        return took
 
-    def written(self):
-        """The numbers of all pins there are."""
+    def check_written(self):
+        """Fails if an acknowledged change is not there; takes all back."""
         pinned = {(e["layer"], e["expert"]) for e in json.loads(self.conclave("experts", "--pinned", "--json"))}
-        return {number for number, e in enumerate(self.experts) if (e["layer"], e["expert"]) in pinned}
+        assert pinned == self.acknowledged, f"acknowledged and gone: {self.acknowledged - pinned}, undone and there: {pinned - self.acknowledged}"
+        for key in pinned:
+            self.change("unpin", *key, done="is not pinned")
+        self.acknowledged, self.next_write = set(), 0
 
-    def learn(self):
-        self.experts = json.loads(self.conclave("experts", "--json"))
+    def replace(self, process):
+        """What docs/operations.md says to do with a coordinator that has lost its disk: another id, an empty folder."""
+        self.change("coordinators", "remove", process.id, done="no coordinator")
+        for file in process.data.iterdir():
+            file.unlink()
+        self.ids += 1
+        process.id = self.ids
+        if "--peers" in process.command:
+            process.command[process.command.index("--peers"):] = ["--join"]
+        process.command[process.command.index("--id") + 1] = process.id
+        process.start()
+        self.change("coordinators", "add", f"{process.id}={process.address}:7001")
 
     def end(self):
         for process in [self.gateway, *self.nodes.values(), *self.coordinators.values()]:
@@ -305,7 +339,25 @@ def longest_wait(records, begin, end):
 def nothing(cluster, number):
     """nothing, for comparison"""
     yield
-    yield 4
+    # Asked for as often as in `moves`: on few cores that is not for nothing.
+    for _ in range(8):
+        cluster.status()
+        time.sleep(0.5)
+    yield 0
+    yield
+
+
+def moves(cluster, number):
+    """an expert node drained and taken back: all its experts move twice"""
+    name = f"node-{number % 3 + 1}"
+    placed = lambda: next(node["experts_placed"] for node in cluster.status()["nodes"] if node["name"] == name)
+    yield
+    cluster.change("drain", name)
+    cluster.until(f"{name} to be empty", lambda: placed() == 0, every=0.5)
+    cluster.change("undrain", name)
+    cluster.until(f"{name} to have a share", lambda: placed() > 0, every=0.5)
+    yield 0
+    yield
 
 
 def kill(cluster, number):
@@ -342,7 +394,157 @@ def blackhole(cluster, number):
     yield from on_a_line(cluster, number, 5, loss=1.0)
 
 
-FAULTS = [nothing, kill, stop, blackhole]
+def delay(cluster, number):
+    """every packet of an expert node late by 40 ms each way, for 5 s"""
+    yield from on_a_line(cluster, number, 5, delay_s=0.04)
+
+
+def loss(cluster, number):
+    """a fifth of the packets of an expert node lost, each way, for 5 s"""
+    yield from on_a_line(cluster, number, 5, loss=0.2)
+
+
+def restarts(cluster, number):
+    """an expert node killed and started again, six times in a row"""
+    node = cluster.nodes[f"node-{number % 3 + 1}"]
+    yield
+    for _ in range(6):
+        node.kill()
+        time.sleep(0.2)
+        node.start()
+        time.sleep(1)
+    yield 0
+    yield
+
+
+def leader_killed(cluster, number):
+    """kill -9 of the leading coordinator, started again after 4 s"""
+    leader = cluster.leader()
+    cluster.write()
+    yield
+    leader.kill()
+    took = cluster.write()
+    yield 4
+    leader.start()
+    cluster.until("it to catch up", cluster.caught_up)
+    yield
+    cluster.check_written()
+    return f"a change is taken after {took:.1f} s"
+
+
+def cut_off(cluster, process):
+    cluster.write()
+    line = Line(process, loss=1.0)
+    yield
+    line.lay()
+    took = cluster.write()
+    yield 5
+    line.take_away()
+    cluster.until("it to catch up", cluster.caught_up)
+    yield
+    cluster.check_written()
+    return f"a change is taken after {took:.1f} s"
+
+
+def follower_cut_off(cluster, number):
+    """a coordinator that follows cut off for 5 s"""
+    return (yield from cut_off(cluster, cluster.follower(number)))
+
+
+def leader_cut_off(cluster, number):
+    """the leading coordinator cut off for 5 s"""
+    return (yield from cut_off(cluster, cluster.leader()))
+
+
+def full_disk(cluster, process):
+    said = process.written()
+    fill = process.data / "fill"
+    yield
+    with contextlib.suppress(OSError), fill.open("wb", buffering=0) as file:
+        while file.write(bytes(65536)):
+            pass
+    writes = 0
+    while process.running.poll() is None and writes < 600:
+        cluster.write()
+        writes += 1
+    assert process.running.poll() is not None, f"{process.name} runs on after {writes} changes on a full disk"
+    told = process.said(said)
+    assert process.running.returncode == 1 and "this coordinator has stopped" in told and "free" in told, told
+    for other in cluster.coordinators.values():
+        assert other is process or other.running.poll() is None, f"{other.name} ended too"
+    took = cluster.write()
+    yield 0
+    fill.unlink()
+    process.start()
+    cluster.until("it to catch up", cluster.caught_up)
+    yield
+    cluster.check_written()
+    return f"ended with its reason after {writes} changes; the next one took {took:.1f} s; caught up with room again"
+
+
+def follower_disk_full(cluster, number):
+    """the disk of a coordinator that follows full"""
+    return (yield from full_disk(cluster, cluster.follower(number)))
+
+
+def leader_disk_full(cluster, number):
+    """the disk of the leading coordinator full"""
+    return (yield from full_disk(cluster, cluster.leader()))
+
+
+def torn(cluster, process, harm):
+    for _ in range(5):
+        cluster.write()
+    cluster.until("it to have all of that", cluster.caught_up)
+    file = process.data / "raft.redb"
+    before = file.read_bytes()
+    cluster.write()
+    cluster.until("it to have that too", cluster.caught_up)
+    yield
+    process.kill()
+    harm(file, before)
+    for _ in range(3):
+        cluster.write()
+    said = process.written()
+    process.start()
+    cluster.until("it to catch up or to end", lambda: process.running.poll() is not None or cluster.caught_up())
+    yield 0
+    note = "it came back by itself and caught up"
+    if process.running.poll() is not None:
+        told = process.said(said)
+        assert process.running.returncode == 1 and "new id" in told, f"it ended without saying what to do: {told}"
+        cluster.replace(process)
+        cluster.until("the new one to catch up", cluster.caught_up)
+        note = "it ended and said why; another id took its place"
+    for other in cluster.coordinators.values():
+        assert other.running.poll() is None, f"{other.name} ended too: {other.said()[-2000:]}"
+    yield
+    cluster.check_written()
+    return note
+
+
+def flip_last(file, before):
+    """Flips the bits of the pages that the last acknowledged change wrote; the first page tells where the last two stand, and stays."""
+    content = bytearray(file.read_bytes())
+    for begin in range(4096, len(content), 4096):
+        page = slice(begin, begin + 4096)
+        if content[page] != before[page]:
+            content[page] = bytes(byte ^ 0xFF for byte in content[page])
+    file.write_bytes(content)
+
+
+def torn_page(cluster, number):
+    """kill -9 of a coordinator, bits flipped in its last acknowledged change"""
+    return (yield from torn(cluster, cluster.follower(number), flip_last))
+
+
+def truncated_log(cluster, number):
+    """kill -9 of a coordinator, the second half of its log's file gone"""
+    return (yield from torn(cluster, cluster.follower(number), lambda file, _: os.truncate(file, file.stat().st_size // 2)))
+
+
+FAULTS = [nothing, moves, kill, stop, blackhole, delay, loss, restarts, leader_killed, follower_cut_off, leader_cut_off, follower_disk_full,
+          leader_disk_full, torn_page, truncated_log]
 
 
 def run_once(cluster, load, fault, number):
@@ -365,6 +567,7 @@ def run_once(cluster, load, fault, number):
         note = done.value
     end = time.perf_counter()
     records = load.window(begin, end)
+    between = [gap for r in records for gap in gaps([t for t in r["times"] if begin <= t <= end])]
     calm = load.rate(begin - BEFORE_S, begin)
     return {
         "requests": len(records),
@@ -372,6 +575,7 @@ def run_once(cluster, load, fault, number):
         "differ": sum(r["differs"] for r in records),
         "errors": sorted({r["error"] for r in records if r["error"]})[:3],
         "stall_ms": longest_wait(records, begin, end),
+        "gap_p50_ms": at(between, .5), "gap_p99_ms": at(between, .99), "gap_max_ms": max(between),
         "covered_s": covered - healing,
         # From half a second after it on, so that the stall itself does not count twice.
         "rate": load.rate(begin + 0.5, healing) / calm if healing - begin > 1 else None,
@@ -390,11 +594,11 @@ def row(fault, runs):
     notes = "; ".join(dict.fromkeys(run["note"] for run in runs if run["note"]))
     return [fault.__doc__, str(len(runs)), str(total("requests")), str(total("lost")), str(total("differ")),
             f"{statistics.median(stalls):.0f}, {at(stalls, .99):.0f}, {max(stalls):.0f}",
-            f"{statistics.median(back):.1f}, {max(back):.1f}", f"{100 * statistics.median(rates):.0f} %" if rates else "",
+            f"{statistics.median(run['gap_p99_ms'] for run in runs):.1f}", f"{statistics.median(back):.1f}, {max(back):.1f}", f"{100 * statistics.median(rates):.0f} %" if rates else "",
             f"{min(loads):.1f} to {max(loads):.1f}", notes]
 
 
-HEAD = ["fault", "times", "requests", "lost", "other text", "longest wait (ms): P50, P99, worst", "used again after (s): P50, worst", "tokens/s", "load", ""]
+HEAD = ["fault", "times", "requests", "lost", "other text", "longest wait (ms): P50, P99, worst", "P99 between tokens (ms)", "used again after (s): P50, worst", "tokens/s", "load", ""]
 
 
 def missing():
@@ -453,17 +657,20 @@ def main():
         cluster = Cluster(binary, folder)
         load = Load(cluster.port)
         cluster.until("every node to be asked", cluster.covered)
-        cluster.learn()
-        for name in names:
-            runs = results[name] = []
-            for number in range(args.repeat):
+        results.update({name: [] for name in names})
+        # In turns, so that whatever else the machine does meanwhile is shared.
+        for number in range(args.repeat):
+            for name in names:
                 try:
-                    runs.append(run_once(cluster, load, known[name], number))
+                    results[name].append(run_once(cluster, load, known[name], number))
+                    print(" | ".join(row(known[name], results[name][-1:])), flush=True)
                 except AssertionError as error:
                     failed.append(f"{name}, time {number + 1}: {error}")
                     print(f"FAILED {failed[-1]}", flush=True)
-            if runs:
-                print(" | ".join(row(known[name], runs)), flush=True)
+                    # The cluster is not as it was.
+                    break
+            if failed:
+                break
         load.stop()
         print("\n| " + " | ".join(HEAD) + " |\n|" + "---|" * len(HEAD))
         for name in names:
