@@ -623,8 +623,14 @@ def enter():
         unshare[1:1] = ["--user", "--map-root-user"]
     if subprocess.run([*unshare, "true"], capture_output=True).returncode:
         raise SystemExit("faults.py may not make namespaces here; it needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)")
-    os.environ[INSIDE] = "1"
-    os.execvp("unshare", [*unshare, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
+    with tempfile.TemporaryDirectory(prefix="conclave-faults-", ignore_cleanup_errors=True) as folder:
+        inside = subprocess.Popen([*unshare, sys.executable, os.path.abspath(__file__), *sys.argv[1:]], env={**os.environ, INSIDE: folder})
+        # `unshare` waits deaf to this; with it ends everything inside.
+        signal.signal(signal.SIGTERM, lambda *_: inside.kill())
+        while True:
+            # Ctrl-C reaches the script inside too, which ends in its own time.
+            with contextlib.suppress(KeyboardInterrupt):
+                sys.exit(inside.wait())
 
 
 def main():
@@ -650,7 +656,7 @@ def main():
     sh("mount", "-t", "tmpfs", "tmpfs", "/run")
     sh("ip", "link", "set", "lo", "up")
     pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="conclave-faults-"))
+    folder = pathlib.Path(os.environ[INSIDE])
     binary = pathlib.Path(args.binary).resolve()
     cluster, results, failed = None, {}, []
     try:
@@ -690,7 +696,6 @@ def main():
             cluster.end()
         for mount in folder.glob("coordinator-?"):
             sh("umount", mount, check=False)
-        shutil.rmtree(folder, ignore_errors=True)
     lost = sum(run["lost"] + run["differ"] for runs in results.values() for run in runs)
     return 1 if lost or failed else 0
 
