@@ -62,3 +62,8 @@ simulate SEEDS="0..100000":
 # What clients see of the coordinators' settings under kills, freezes and cuts, some ten minutes; another seed: `just linearizability 7`.
 linearizability SEED="1" ROUNDS="160":
     CONCLAVE_SEED={{SEED}} CONCLAVE_ROUNDS={{ROUNDS}} cargo test --release --workspace --test linearizability -- --nocapture
+
+# What separate processes do when nodes, networks and disks fail under load; root, Linux; some minutes. Some of it: `just faults --only kill,stop`.
+faults *ARGS:
+    cargo build --release
+    python3 tests/clients/faults.py {{ARGS}}

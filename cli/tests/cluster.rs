@@ -402,29 +402,36 @@ fn roles_started_one_by_one_share_a_token_and_strangers_stay_outside() {
     }
 }
 
-#[test]
-fn weights_that_are_not_the_manifests_are_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
+/// Puts a copy of the model with one bit of every weight's byte changed into `folder`, and the manifest of the sound one beside it: the
+/// paths of both.
+fn rotten_model(folder: &Path) -> (String, String) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tiny-tales");
     for entry in std::fs::read_dir(&source).unwrap() {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_file() {
-            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+            std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
         }
     }
-    let path = folder.path().to_str().unwrap();
-    let manifest = folder.path().join("manifest.json");
+    let path = folder.to_str().unwrap();
+    let manifest = folder.join("manifest.json");
     let manifest = manifest.to_str().unwrap();
     let written = conclave(&["manifest", "--model", path, "--out", manifest]).output().unwrap();
     assert!(written.status.success(), "{written:?}");
 
-    // One bit of every byte, so that trunk and experts both differ.
-    let weights = folder.path().join("model.safetensors");
+    let weights = folder.join("model.safetensors");
     let mut bytes = std::fs::read(&weights).unwrap();
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let flip = |bytes: &mut Vec<u8>| bytes[header..].iter_mut().for_each(|byte| *byte ^= 1);
     flip(&mut bytes);
     std::fs::write(&weights, &bytes).unwrap();
+    (path.to_owned(), manifest.to_owned())
+}
+
+#[test]
+fn weights_that_are_not_the_manifests_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, manifest) = rotten_model(folder.path());
+    let (path, manifest) = (path.as_str(), manifest.as_str());
     let gateway =
         ["gateway", "--port", "0", "--coordinators", "127.0.0.1:1", "--model", path, "--manifest", manifest];
     let refused = conclave(&gateway).output().unwrap();
@@ -550,25 +557,60 @@ fn a_node_that_was_cut_off_comes_back_to_its_place_unless_another_has_it() {
     assert_eq!(up.text(&request), text);
 }
 
+/// A coordinator alone, started by hand with `args`.
+struct Alone {
+    address: String,
+    _process: Process,
+    _data: tempfile::TempDir,
+}
+
+impl Alone {
+    fn start(args: &[&str]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let fixed = ["--log", "error", "coordinator", "--id", "1", "--listen", &address];
+        let process = conclave(&fixed)
+            .args(["--peers", &format!("1={address}"), "--data", data.path().to_str().unwrap()])
+            .args(args)
+            .spawn()
+            .unwrap();
+        Self { address, _process: Process(process), _data: data }
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = conclave(args).args(["--json", "--coordinators", &self.address]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+}
+
+#[test]
+fn a_node_that_can_load_nothing_is_given_up_and_others_get_its_share() {
+    let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let folder = tempfile::tempdir().unwrap();
+    let (path, manifest) = rotten_model(folder.path());
+    let group = Alone::start(&["--progress-deadline-ms", "1000", "--nodes-min", "3"]);
+    let _sound = [node("a", &group.address), node("b", &group.address)];
+    let rotten = ["--log", "off", "expert-node", "--name", "rotten", "--coordinators", &group.address];
+    let _rotten =
+        Process(conclave(&rotten).args(["--model", &path, "--manifest", &manifest]).spawn().unwrap());
+    wait_until("the others hold everything twice", || {
+        let status = group.json(&["status"]);
+        status["epoch"] == 1
+            && status["experts_uncovered"] == 0
+            && told(&status, "rotten")["experts_placed"] == 0
+            && told(&status, "a")["experts_placed"] == told(&status, "b")["experts_placed"]
+    });
+    let events = group.json(&["events", "--last", "0"]);
+    let given_up = events.as_array().unwrap().iter().find(|event| event["kind"] == "cancelled");
+    let why = given_up.expect("the first target was given up")["text"].as_str().unwrap();
+    assert!(why.contains("node `rotten` loaded nothing for 1 s: ") && why.contains("has digest"), "{why}");
+}
+
 #[test]
 fn a_node_that_leaves_for_good_is_replaced_and_returns_only_with_the_same_weights() {
     let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let data = tempfile::tempdir().unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let coordinator =
-        ["coordinator", "--id", "1", "--listen", &free, "--peers", &format!("1={free}")].map(String::from);
-    let _coordinator = Process(
-        conclave(&["--log", "error"])
-            .args(coordinator)
-            .args(["--lease-ms", "1000", "--replace-after-ms", "3000", "--nodes-min", "3"])
-            .args(["--data", data.path().to_str().unwrap()])
-            .spawn()
-            .unwrap(),
-    );
-    let status = || -> Value {
-        let output = conclave(&["status", "--json", "--coordinators", &free]).output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-    };
+    let group = Alone::start(&["--lease-ms", "1000", "--replace-after-ms", "3000", "--nodes-min", "3"]);
+    let (free, status) = (group.address.clone(), || group.json(&["status"]));
     let _others = [node("a", &free), node("b", &free)];
     let leaves = node("c", &free);
     let covered = |epoch: u64| {

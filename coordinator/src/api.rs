@@ -133,7 +133,8 @@ impl Coordinator for Api {
             experts: heard.report.experts,
             bytes: heard.report.bytes.0,
             calls: heard.report.calls,
-            trouble: heard.report.trouble,
+            // Given nothing, it has no trouble any more; what it had is what operators need.
+            trouble: heard.stuck.unwrap_or(heard.report.trouble),
             ready_epoch: heard.report.ready_epoch.0,
             ready_target: heard.report.ready_target.0,
         };

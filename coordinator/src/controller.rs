@@ -5,7 +5,8 @@ use crate::monitor;
 use crate::raft::{Consensus, WriteError};
 use conclave_control::command::{Change, Command, ConfigureCluster, Reply};
 use conclave_control::{
-    ExpertLoads, Explanation, HeartbeatAnswer, NodeReport, Observations, Planned, Settings, WhatIf, what_if,
+    ExpertLoads, Explanation, HeartbeatAnswer, NodeReport, Observations, Patience, Planned, Settings, WhatIf,
+    what_if,
 };
 use conclave_types::{ExpertKey, LogIndex, Millis, ModelDigest, NodeId};
 use std::sync::{Arc, Mutex};
@@ -32,6 +33,8 @@ pub(crate) struct Heard {
     /// Since its last sign of life; `None`: there was none.
     pub(crate) silence: Option<Millis>,
     pub(crate) report: NodeReport,
+    /// Why it is given no more experts; `None`: it may get some.
+    pub(crate) stuck: Option<String>,
 }
 
 /// What the leader heard, and what the placement waits for.
@@ -48,26 +51,19 @@ pub(crate) struct Controller {
     consensus: Consensus,
     memory: Arc<Mutex<Memory>>,
     started: Instant,
-    lease: Millis,
-    replace_after: Millis,
+    patience: Patience,
     settings: Settings,
     /// Held by who gives a new group its settings.
     founding: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Controller {
-    pub(crate) fn new(
-        consensus: Consensus,
-        lease: Millis,
-        replace_after: Millis,
-        settings: Settings,
-    ) -> Self {
+    pub(crate) fn new(consensus: Consensus, patience: Patience, settings: Settings) -> Self {
         Self {
             consensus,
             memory: Arc::default(),
             started: Instant::now(),
-            lease,
-            replace_after,
+            patience,
             settings,
             founding: Arc::default(),
         }
@@ -86,7 +82,7 @@ impl Controller {
         };
         if memory.term != Some(term) {
             let state = self.consensus.state();
-            let seen = Observations::new(self.now(), self.lease, self.replace_after, &state.borrow());
+            let seen = Observations::new(self.now(), self.patience, &state.borrow());
             tracing::info!(term, "this coordinator leads");
             let since = Some(self.now());
             *memory = Memory { term: Some(term), since, seen: Some(seen), waiting: String::new() };
@@ -180,6 +176,7 @@ impl Controller {
                 node: *node,
                 silence: seen.silence(now, *node),
                 report: seen.report(&state, *node).cloned().unwrap_or_default(),
+                stuck: seen.stuck(now, *node),
             };
             Told { nodes: state.nodes.keys().map(heard).collect(), waiting: waiting.clone() }
         })
@@ -280,8 +277,10 @@ mod tests {
         while consensus.leads().is_none() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let patience =
+            Patience { lease: Millis(3000), replace_after: Millis(300_000), progress: Millis(60_000) };
         let settings = Settings { replicas: 3, nodes_min: 4, ..Settings::default() };
-        let controller = Controller::new(consensus.clone(), Millis(3000), Millis(300_000), settings.clone());
+        let controller = Controller::new(consensus.clone(), patience, settings.clone());
         let note = || Command::NoteCoordinators(NoteCoordinators { text: "first".to_owned() });
         let (one, two) = tokio::join!(controller.write(None, note()), controller.write(None, note()));
         assert_eq!((one.unwrap(), two.unwrap()), (Reply::Done, Reply::Done));

@@ -21,7 +21,6 @@ use conclave_proto::coordinator::coordinator_server::CoordinatorServer;
 use conclave_proto::coordinator::raft_server::RaftServer;
 use conclave_telemetry::Monitor;
 use conclave_transport::{Credentials, Gate, accept, bounded};
-use conclave_types::Millis;
 use controller::Controller;
 use raft::Consensus;
 use std::collections::BTreeMap;
@@ -48,7 +47,10 @@ pub enum CoordinatorError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// The consensus has stopped, for example because the disk is full.
-    #[error("this coordinator has stopped: {0}; the others go on without it")]
+    #[error(
+        "this coordinator has stopped: {0}; the others go on without it. If its disk is full, free some space and start it again: \
+         it catches up"
+    )]
     Stopped(String),
     /// An operator has taken it out of the group.
     #[error(
@@ -81,12 +83,7 @@ impl Coordinator {
         let listener =
             TcpListener::bind(address).await.map_err(|error| CoordinatorError::Listen { address, error })?;
         let consensus = Consensus::start(options.id, &options.data, credentials.clone()).await?;
-        let controller = Controller::new(
-            consensus.clone(),
-            Millis(options.lease_ms),
-            Millis(options.replace_after_ms),
-            options.settings(),
-        );
+        let controller = Controller::new(consensus.clone(), options.patience(), options.settings());
         let (id, members) = (options.id, options.members());
         Ok(Self { listener, consensus, controller, credentials, id, members })
     }
@@ -98,7 +95,7 @@ impl Coordinator {
 
     /// What its monitoring port tells: it is ready while it knows a leader.
     pub fn monitor(&self) -> Monitor {
-        monitor::of(self.consensus.clone())
+        monitor::of(self.consensus.clone(), self.controller.clone())
     }
 
     /// Takes part until `shutdown`.

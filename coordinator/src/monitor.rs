@@ -2,6 +2,7 @@
 //!
 //! Keeps true: every coordinator tells what it knows, so that those cut off can be told from the rest by comparing them.
 
+use crate::controller::Controller;
 use crate::raft::{Consensus, Progress};
 use conclave_control::NodeState;
 use conclave_telemetry::Monitor;
@@ -15,7 +16,7 @@ pub(crate) fn placement(outcome: &'static str) {
     metrics::counter!("conclave_cluster_placements_total", "outcome" => outcome).increment(1);
 }
 
-pub(crate) fn of(consensus: Consensus) -> Monitor {
+pub(crate) fn of(consensus: Consensus, controller: Controller) -> Monitor {
     let handle = conclave_telemetry::install_metrics("coordinator");
     for outcome in PLACEMENT_OUTCOMES {
         metrics::counter!("conclave_cluster_placements_total", "outcome" => outcome).increment(0);
@@ -27,6 +28,9 @@ pub(crate) fn of(consensus: Consensus) -> Monitor {
         metrics: Arc::new(move || {
             tell_consensus(&consensus);
             tell_state(&consensus);
+            let told = controller.told().unwrap_or_default();
+            let stuck = told.nodes.iter().filter(|heard| heard.stuck.is_some()).count();
+            metrics::gauge!("conclave_cluster_nodes_stuck").set(stuck as f64);
             handle.run_upkeep();
             handle.render()
         }),

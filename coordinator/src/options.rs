@@ -1,6 +1,7 @@
 //! The coordinator's settings: flag, environment variable and TOML key come from these fields.
 
-use conclave_control::Settings;
+use conclave_control::{Patience, Settings};
+use conclave_types::Millis;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,6 +69,10 @@ pub struct CoordinatorOptions {
     /// Silence after which a node's experts get new homes. Unit: milliseconds. Range: 500..=604800000.
     #[arg(long, env = "CONCLAVE_REPLACE_AFTER_MS", default_value_t = 300_000)]
     pub replace_after_ms: u64,
+    /// Time after which a node that is heard of but loads nothing of what it shall hold is given up for a while, and
+    /// others load it. Unit: milliseconds. Range: 500..=86400000.
+    #[arg(long, env = "CONCLAVE_PROGRESS_DEADLINE_MS", default_value_t = 60_000)]
+    pub progress_deadline_ms: u64,
 }
 
 impl CoordinatorOptions {
@@ -85,6 +90,7 @@ impl CoordinatorOptions {
         range("moves_max", self.moves_max.into(), 1, 1_000_000);
         range("lease_ms", self.lease_ms, 500, 600_000);
         range("replace_after_ms", self.replace_after_ms, 500, 604_800_000);
+        range("progress_deadline_ms", self.progress_deadline_ms, 500, 86_400_000);
         let peers = self.members();
         if peers.len() != self.peers.len() {
             problems.push("peers names an id twice; each coordinator has its own".to_owned());
@@ -103,6 +109,14 @@ impl CoordinatorOptions {
 
     pub(crate) fn members(&self) -> BTreeMap<u64, String> {
         self.peers.iter().map(|peer| (peer.id, peer.address.clone())).collect()
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        Patience {
+            lease: Millis(self.lease_ms),
+            replace_after: Millis(self.replace_after_ms),
+            progress: Millis(self.progress_deadline_ms),
+        }
     }
 
     pub(crate) fn settings(&self) -> Settings {

@@ -58,7 +58,9 @@ type Raft = openraft::Raft<TypeConfig, StateMachine>;
 pub enum LogError {
     /// It cannot be opened, read or written.
     #[error(
-        "the log file {file}: {error}; if the disk is sound, restore the file or start this coordinator anew"
+        "the log file {file}: {error}; if the disk is full or not there, mend that and start again. If the file is damaged, this \
+         coordinator must not come back under its id, because it may have forgotten what it promised: `conclave coordinators \
+         remove` it, start it with an empty folder, a new id and --join, and `conclave coordinators add` that"
     )]
     Storage {
         /// The file.
@@ -129,8 +131,8 @@ impl Consensus {
             file: file.display().to_string(),
             error: error.to_string(),
         };
-        let database = Arc::new(log_store::open(&file).map_err(|error| storage(&error))?);
-        let (machine, state) = StateMachine::open(database.clone()).map_err(|error| storage(&error))?;
+        let log = Arc::new(log_store::open(&file).map_err(|error| storage(&error))?);
+        let (machine, state) = StateMachine::open(log.clone()).map_err(|error| storage(&error))?;
         let config = Config {
             cluster_name: "conclave".to_owned(),
             // Room for slow disks and busy machines; a leader change takes about a second.
@@ -144,7 +146,7 @@ impl Consensus {
             ..Config::default()
         };
         let config = Arc::new(config.validate().map_err(|error| LogError::Start(error.to_string()))?);
-        let raft = Raft::new(id, config, Network::new(credentials), LogStore::new(database), machine)
+        let raft = Raft::new(id, config, Network::new(credentials), LogStore::new(log), machine)
             .await
             .map_err(|error| storage(&error))?;
         Ok(Self { id, raft, state })

@@ -21,6 +21,9 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// A connection that answers no ping for this long is replaced: a cut leaves one half open, and what waits in it is sent again
+/// only after a pause that doubles for as long as the cut lasts.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Pause before an unreachable peer is tried again.
 const BACKOFF: Duration = Duration::from_millis(200);
 
@@ -40,7 +43,11 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
     async fn new_client(&mut self, _target: u64, node: &BasicNode) -> Peer {
         let client = Endpoint::from_shared(format!("http://{}", node.addr)).map(|endpoint| {
-            let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+            let endpoint = endpoint
+                .connect_timeout(CONNECT_TIMEOUT)
+                .http2_keep_alive_interval(KEEP_ALIVE)
+                .keep_alive_timeout(KEEP_ALIVE)
+                .keep_alive_while_idle(true);
             let channel = endpoint.connect_with_connector_lazy(self.credentials.connector(Role::Coordinator));
             RaftClient::with_interceptor(channel, self.credentials.token.sender())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX)

@@ -3,7 +3,7 @@
 //! Keeps true: a snapshot that was built or received is on disk before anything relies on it. Between snapshots the
 //! state lives in memory; after a restart the log is applied again from the last one.
 
-use super::log_store::{blocking, other, read_meta, write_meta};
+use super::log_store::{Store, blocking, other, read_meta, write_meta};
 use super::{Entry, TypeConfig};
 use conclave_control::ClusterState;
 use conclave_control::command::Reply;
@@ -13,7 +13,6 @@ use openraft::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use openraft::entry::RaftEntry;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
-use redb::Database;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -23,7 +22,7 @@ const SNAPSHOT_STATE: &str = "snapshot_state";
 
 /// The applied state.
 pub(crate) struct StateMachine {
-    database: Arc<Database>,
+    log: Arc<Store>,
     applied: Option<LogIdOf<TypeConfig>>,
     membership: StoredMembershipOf<TypeConfig>,
     state: ClusterState,
@@ -32,39 +31,34 @@ pub(crate) struct StateMachine {
 
 impl StateMachine {
     /// The state of the last snapshot on disk; the receiver follows it.
-    pub(super) fn open(database: Arc<Database>) -> io::Result<(Self, watch::Receiver<Arc<ClusterState>>)> {
+    pub(super) fn open(log: Arc<Store>) -> io::Result<(Self, watch::Receiver<Arc<ClusterState>>)> {
         let (mut applied, mut membership, mut state) = Default::default();
-        if let Some((meta, bytes)) = stored(&database)? {
+        if let Some((meta, bytes)) = stored(&log)? {
             applied = meta.last_log_id;
             membership = meta.last_membership;
             state = ClusterState::restore(&bytes).map_err(other)?;
         }
         let (published, receiver) = watch::channel(Arc::new(state.clone()));
-        Ok((Self { database, applied, membership, state, published }, receiver))
+        Ok((Self { log, applied, membership, state, published }, receiver))
     }
 }
 
-fn stored(database: &Database) -> io::Result<Option<(SnapshotMetaOf<TypeConfig>, Vec<u8>)>> {
-    let Some(meta) = read_meta(database, SNAPSHOT_META)? else { return Ok(None) };
-    let state: serde_json::Value = read_meta(database, SNAPSHOT_STATE)?
+fn stored(log: &Store) -> io::Result<Option<(SnapshotMetaOf<TypeConfig>, Vec<u8>)>> {
+    let Some(meta) = read_meta(log, SNAPSHOT_META)? else { return Ok(None) };
+    let state: serde_json::Value = read_meta(log, SNAPSHOT_STATE)?
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a snapshot without its state"))?;
     Ok(Some((meta, serde_json::to_vec(&state).map_err(other)?)))
 }
 
-async fn store(
-    database: &Arc<Database>,
-    meta: &SnapshotMetaOf<TypeConfig>,
-    state: Vec<u8>,
-) -> io::Result<()> {
+async fn store(log: &Arc<Store>, meta: &SnapshotMetaOf<TypeConfig>, state: Vec<u8>) -> io::Result<()> {
     let meta = serde_json::to_vec(meta).map_err(other)?;
-    let work =
-        move |database: &Database| write_meta(database, &[(SNAPSHOT_META, meta), (SNAPSHOT_STATE, state)]);
-    blocking(database, work).await
+    let work = move |store: &Store| write_meta(store, &[(SNAPSHOT_META, meta), (SNAPSHOT_STATE, state)]);
+    blocking(log, work).await
 }
 
 /// A copy of the state at one index, to be written while the next entries are applied.
 pub(crate) struct Frozen {
-    database: Arc<Database>,
+    log: Arc<Store>,
     meta: SnapshotMetaOf<TypeConfig>,
     state: ClusterState,
 }
@@ -74,7 +68,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Frozen {
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, Vec<u8>>, io::Error> {
         let state = self.state.snapshot();
-        store(&self.database, &self.meta, state.clone()).await?;
+        store(&self.log, &self.meta, state.clone()).await?;
         Ok(SnapshotOf::<TypeConfig, Vec<u8>> { meta: self.meta.clone(), snapshot: state })
     }
 }
@@ -121,7 +115,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             last_log_id: self.applied,
             last_membership: self.membership.clone(),
         };
-        Frozen { database: self.database.clone(), meta, state: self.state.clone() }
+        Frozen { log: self.log.clone(), meta, state: self.state.clone() }
     }
 
     async fn install_snapshot(
@@ -130,7 +124,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         snapshot: Vec<u8>,
     ) -> Result<(), io::Error> {
         let state = ClusterState::restore(&snapshot).map_err(other)?;
-        store(&self.database, meta, snapshot).await?;
+        store(&self.log, meta, snapshot).await?;
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         self.state = state;
@@ -139,7 +133,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<TypeConfig, Vec<u8>>>, io::Error> {
-        let stored = stored(&self.database)?;
+        let stored = stored(&self.log)?;
         Ok(stored.map(|(meta, snapshot)| SnapshotOf::<TypeConfig, Vec<u8>> { meta, snapshot }))
     }
 }

@@ -89,3 +89,53 @@ async fn a_damaged_file_is_an_error_that_names_it() {
     let error = Consensus::start(1, folder.path(), Credentials::default()).await.err().unwrap();
     assert!(error.to_string().contains("raft.redb"), "{error}");
 }
+
+/// Where two versions of a file differ, by pages.
+fn pages_changed(before: &[u8], after: &[u8]) -> Vec<usize> {
+    let page = |file: &[u8], at: usize| file.get(at..at + 4096).map(<[u8]>::to_vec);
+    (0..after.len()).step_by(4096).filter(|at| page(before, *at) != page(after, *at)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_last_acknowledged_write_is_damaged_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let consensus = Consensus::start(1, folder.path(), Credentials::default()).await.unwrap();
+    consensus.initialize(&[(1, "127.0.0.1:1".to_owned())].into()).await.unwrap();
+    leading(&consensus).await;
+    for nodes_min in 1..5 {
+        assert_eq!(consensus.write(configure(nodes_min)).await.unwrap(), Reply::Done);
+    }
+    // As a process leaves its files that is killed here, and after one more change.
+    let file = folder.path().join("raft.redb");
+    let read = || std::fs::read(&file).unwrap();
+    let before = read();
+    assert_eq!(consensus.write(configure(5)).await.unwrap(), Reply::Done);
+    let (after, tip) = (read(), std::fs::read(folder.path().join("raft.tip")).unwrap());
+    let start = async |content: &[u8]| {
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::write(copy.path().join("raft.redb"), content).unwrap();
+        std::fs::write(copy.path().join("raft.tip"), &tip).unwrap();
+        let started = Consensus::start(1, copy.path(), Credentials::default()).await;
+        let applied = async |consensus: Consensus| {
+            leading(&consensus).await;
+            consensus.write(configure(6)).await.unwrap();
+            consensus.state().borrow().history.events.len()
+        };
+        match started {
+            Ok(consensus) => Ok(applied(consensus).await),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    assert_eq!(start(&after).await, Ok(6), "killed, but nothing was damaged");
+    let refused = start(&before).await.unwrap_err();
+    assert!(refused.contains("writes that were finished") && refused.contains("new id"), "{refused}");
+    // Page 0 names the roots of the last two writes.
+    let changed: Vec<usize> = pages_changed(&before, &after).into_iter().filter(|at| *at > 0).collect();
+    assert!(!changed.is_empty());
+    let mut torn = after.clone();
+    changed.iter().for_each(|at| torn[*at..*at + 4096].iter_mut().for_each(|byte| *byte ^= 0xFF));
+    let refused = start(&torn).await.unwrap_err();
+    assert!(refused.contains("new id"), "{refused}");
+    let refused = start(&after[..after.len() / 2]).await.unwrap_err();
+    assert!(refused.contains("new id"), "{refused}");
+}

@@ -5,10 +5,11 @@
 
 use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNodeState};
 use crate::planner::{self, Plan, PlanNode};
+use crate::progress::LoadProgress;
 use crate::rebalance::{plan_input, plan_nodes, structural_aim};
 use crate::{ClusterState, ExpertLoads, LoadWindow, Node, NodeState, Rebalance, Rest};
 use conclave_types::{Bytes, ExpertKey, LogIndex, Millis, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who has been heard of within the lease.
 #[derive(Clone, Debug)]
@@ -75,6 +76,17 @@ pub enum HeartbeatAnswer {
     Superseded,
 }
 
+/// How long the leader waits before it acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Silence after which a node counts as down.
+    pub lease: Millis,
+    /// Silence after which a node's experts get new homes.
+    pub replace_after: Millis,
+    /// How long a node that is heard of may load nothing of what it shall hold before others get it.
+    pub progress: Millis,
+}
+
 /// The leader's memory.
 #[derive(Clone, Debug)]
 pub struct Observations {
@@ -82,6 +94,7 @@ pub struct Observations {
     reports: BTreeMap<NodeId, NodeReport>,
     /// How long a node may be away before its experts get new homes.
     replace_after: Millis,
+    progress: LoadProgress,
     load: LoadWindow,
     rebalance: Rebalance,
     /// The state and the nodes for which nothing was left to plan: planning again would find nothing either.
@@ -110,11 +123,12 @@ pub struct Planned {
 
 impl Observations {
     /// A new leader's memory: every node that is not down gets a full lease.
-    pub fn new(now: Millis, lease: Millis, replace_after: Millis, state: &ClusterState) -> Self {
+    pub fn new(now: Millis, patience: Patience, state: &ClusterState) -> Self {
         Self {
-            liveness: Liveness::new(now, lease, state.nodes.keys().copied()),
+            liveness: Liveness::new(now, patience.lease, state.nodes.keys().copied()),
             reports: BTreeMap::new(),
-            replace_after,
+            replace_after: patience.replace_after,
+            progress: LoadProgress::new(patience.progress),
             load: LoadWindow::default(),
             rebalance: Rebalance::new(now),
             settled: None,
@@ -177,8 +191,19 @@ impl Observations {
         self.liveness.silence(now, node)
     }
 
+    /// Why `node` is given no more experts at `now` though it is heard of; `None`: it may get some.
+    pub fn stuck(&self, now: Millis, node: NodeId) -> Option<String> {
+        self.progress.why(now, node)
+    }
+
     /// What the log should get now. With nothing to do it is empty, and stays empty until something changes.
     pub fn decide(&mut self, now: Millis, state: &ClusterState) -> Decision {
+        let (reports, nodes) = (&self.reports, &state.nodes);
+        self.progress.note(now, state, |id| {
+            reports
+                .get(&id)
+                .filter(|report| nodes.get(&id).is_some_and(|n| n.incarnation == report.incarnation))
+        });
         let mut decision = Decision { commands: self.verdicts(now, state), ..Decision::default() };
         // Placement is decided on a state that knows the verdicts.
         if decision.commands.is_empty() {
@@ -217,18 +242,24 @@ impl Observations {
                     !target.map.held_by(**id).is_subset(&had)
                 }
             });
-            let late: Vec<&str> = homes
+            let late: Vec<NodeId> = homes
                 .iter()
+                .copied()
                 .filter(|id| state.nodes[id].state != NodeState::Down)
-                .filter(|id| self.report(state, **id).is_none_or(|report| report.ready_target < target.id))
-                .map(|id| state.nodes[id].name.as_str())
+                .filter(|id| self.report(state, *id).is_none_or(|report| report.ready_target < target.id))
                 .collect();
+            let stuck = self.progress.stuck(now);
             if let Some(gone) = gone {
                 let why =
                     format!("node `{}` went down before it had loaded its share", state.nodes[gone].name);
                 decision.commands.push(Command::CancelTarget(CancelTarget { target: target.id, why }));
+            } else if let Some(id) = late.iter().find(|id| stuck.contains(id)) {
+                let told = self.progress.why(now, *id).unwrap_or_default();
+                let why = format!("node `{}` {told}", state.nodes[id].name);
+                decision.commands.push(Command::CancelTarget(CancelTarget { target: target.id, why }));
             } else if !late.is_empty() {
-                decision.waiting = format!("{} to load experts ({})", late.join(", "), target.why);
+                let names: Vec<&str> = late.iter().map(|id| state.nodes[id].name.as_str()).collect();
+                decision.waiting = format!("{} to load experts ({})", names.join(", "), target.why);
             } else if let Some(key) = stranded(state, &target.map) {
                 let why = format!("{key} would be left with homes that are down only");
                 decision.commands.push(Command::CancelTarget(CancelTarget { target: target.id, why }));
@@ -250,7 +281,13 @@ impl Observations {
                 let propose = ProposeTarget { base: state.epoch, map: plan.map, by_load: state.by_load, why };
                 decision.commands.push(Command::ProposeTarget(propose));
             }
-            Err(why) => decision.waiting = why,
+            Err(why) => {
+                let stuck = self.progress.stuck(now);
+                let told = stuck.iter().filter_map(|id| {
+                    Some(format!("; node `{}` {}", state.node_name(*id), self.progress.why(now, *id)?))
+                });
+                decision.waiting = why + &told.collect::<String>();
+            }
         }
     }
 
@@ -286,7 +323,7 @@ impl Observations {
                 "nothing: the plan breaks a rule of its own, please report it: {violation:?}"
             ));
         }
-        let why = reason(state, &plan);
+        let why = reason(state, &plan, &self.progress.stuck(now));
         Ok(Planned { plan, why })
     }
 
@@ -304,7 +341,7 @@ impl Observations {
     /// Moves experts for the recorded load, if that is worth it.
     fn level(&mut self, now: Millis, state: &ClusterState, decision: &mut Decision) {
         let loads = self.load.loads(now);
-        match self.rebalance.decide(now, state, &loads) {
+        match self.rebalance.decide(now, state, &loads, &self.progress.stuck(now)) {
             Ok(target) => decision.commands.push(Command::ProposeTarget(target)),
             // What is only a matter of time is not worth saying at every tick.
             Err(Rest::Judged(_) | Rest::CoolDown(_) | Rest::NotReady(_)) => {}
@@ -315,7 +352,8 @@ impl Observations {
     /// Nodes that may hold experts. One that is away keeps its place for a while: most come back, and moving
     /// everything twice would cost more than waiting, since other homes answer meanwhile.
     fn candidates(&self, now: Millis, state: &ClusterState) -> Vec<PlanNode> {
-        plan_nodes(state, |id| {
+        let stuck = self.progress.stuck(now);
+        plan_nodes(state, &stuck, |id| {
             let silence = self.liveness.silence(now, id);
             let awaited = silence.is_some_and(|silence| silence <= self.replace_after);
             let holds = || state.placement.iter().any(|(_, homes)| homes.contains(&id));
@@ -332,19 +370,23 @@ fn stranded(state: &ClusterState, map: &PlacementMap) -> Option<ExpertKey> {
     served.find(|(key, _)| map.homes(*key).iter().all(|id| is(id, NodeState::Down))).map(|(key, _)| key)
 }
 
-fn reason(state: &ClusterState, plan: &Plan) -> String {
+fn reason(state: &ClusterState, plan: &Plan, stuck: &BTreeSet<NodeId>) -> String {
     if state.placement.is_empty() {
         return "first placement".to_owned();
     }
     let (old, new) = (state.placement.nodes(), plan.map.nodes());
     let names = |ids: Vec<&NodeId>| ids.iter().map(|id| state.node_name(**id)).collect::<Vec<_>>().join(", ");
-    let (come, gone) = (names(new.difference(&old).collect()), names(old.difference(&new).collect()));
+    let come = names(new.difference(&old).collect());
     let mut parts = Vec::new();
     if !come.is_empty() {
         parts.push(format!("{come} joined"));
     }
-    if !gone.is_empty() {
-        parts.push(format!("{gone} left"));
+    let (cannot, left): (Vec<&NodeId>, Vec<&NodeId>) =
+        old.difference(&new).partition(|id| stuck.contains(id));
+    for (ids, what) in [(left, "left"), (cannot, "cannot load its share")] {
+        if !ids.is_empty() {
+            parts.push(format!("{} {what}", names(ids)));
+        }
     }
     let homes = |map: &PlacementMap| map.iter().map(|(_, homes)| homes.len()).max().unwrap_or_default();
     if homes(&state.placement) != homes(&plan.map) {

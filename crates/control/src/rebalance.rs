@@ -8,7 +8,7 @@ use crate::command::ProposeTarget;
 use crate::planner::{self, Aim, Balance, PlanInput, PlanNode};
 use crate::{ClusterState, ExpertLoads, ModelFacts, NodeState};
 use conclave_types::{LayerIdx, Millis, NodeId, PlacementMap};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How uneven the prediction must be before moves begin.
 pub const IMBALANCE_START: f64 = 0.15;
@@ -85,11 +85,14 @@ impl Rebalance {
     }
 
     /// The target that `loads` asks for at `now`, or why there is none.
+    ///
+    /// - `stuck`: nodes that cannot load; they keep what they have and get no more.
     pub fn decide(
         &mut self,
         now: Millis,
         state: &ClusterState,
         loads: &ExpertLoads,
+        stuck: &BTreeSet<NodeId>,
     ) -> Result<ProposeTarget, Rest> {
         let placed = state.model.as_ref().filter(|_| !state.placement.is_empty());
         let model = placed.ok_or(Rest::Unplaced)?;
@@ -108,7 +111,7 @@ impl Rebalance {
         }
         self.judged = Some(now);
         trusted(model, loads)?;
-        let nodes: Vec<PlanNode> = plan_nodes(state, |_| true);
+        let nodes: Vec<PlanNode> = plan_nodes(state, stuck, |_| true);
         let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
         let before = planner::predict(loads, &state.placement, &ids);
         // A node that has joined shall be of use, however little one more changes.
@@ -156,15 +159,24 @@ fn trusted(model: &ModelFacts, loads: &ExpertLoads) -> Result<(), Rest> {
     Ok(())
 }
 
-/// The nodes that may hold experts and that `with` accepts, as the planner sees them.
-pub(crate) fn plan_nodes(state: &ClusterState, with: impl Fn(NodeId) -> bool) -> Vec<PlanNode> {
+/// The nodes that may hold experts and that `with` accepts, as the planner sees them. One that is `stuck` keeps what it has
+/// loaded and gets no more; if it has not loaded all that it is a home of, it counts as gone.
+pub(crate) fn plan_nodes(
+    state: &ClusterState,
+    stuck: &BTreeSet<NodeId>,
+    with: impl Fn(NodeId) -> bool,
+) -> Vec<PlanNode> {
+    let keeps = |id: &NodeId, node: &crate::Node| {
+        node.state == NodeState::Ready && !state.placement.held_by(*id).is_empty()
+    };
     let nodes = state.nodes.iter().filter(|(id, node)| !node.draining && with(**id));
+    let nodes = nodes.filter(|(id, node)| !stuck.contains(id) || keeps(id, node));
     let plan_node = |(id, node): (&NodeId, &crate::Node)| PlanNode {
         id: *id,
         capacity: node.capacity,
         zone: node.zone.clone(),
         numerics: node.numerics.clone(),
-        accepts: node.state != NodeState::Down,
+        accepts: node.state != NodeState::Down && !stuck.contains(id),
     };
     nodes.map(plan_node).collect()
 }

@@ -4,6 +4,7 @@ use crate::planner::{self, Balance, Plan, PlanError};
 use crate::rebalance::{plan_input, plan_nodes, structural_aim};
 use crate::{ClusterState, ExpertLoads, NodeState};
 use conclave_types::{ExpertKey, NodeId};
+use std::collections::BTreeSet;
 
 /// What is left of a placement without some nodes.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +39,8 @@ pub fn what_if(state: &ClusterState, load: &ExpertLoads, dead: &[NodeId]) -> Opt
         state.nodes.keys().copied().filter(|id| lives(id)).collect()
     };
     let survivors = ids(&lives);
-    let input = plan_input(state, model, plan_nodes(state, |id| lives(&id)), structural_aim(state));
+    let input =
+        plan_input(state, model, plan_nodes(state, &BTreeSet::new(), |id| lives(&id)), structural_aim(state));
     let proposal = planner::plan(&input).map(|plan| {
         let balance = planner::predict(load, &plan.map, &survivors);
         (plan, balance)

@@ -5,18 +5,18 @@ use conclave_control::command::{
     Reply, SetNodeState, SetReplicas, UnpinExpert,
 };
 use conclave_control::{
-    ClusterState, EVENTS_MAX, HeartbeatAnswer, ModelFacts, NodeReport, NodeState, Observations,
+    ClusterState, EVENTS_MAX, HeartbeatAnswer, ModelFacts, NodeReport, NodeState, Observations, Patience,
 };
 use conclave_types::{
     Bytes, Digest, ExpertKey, LayerIdx, LogIndex, Millis, NodeId, PlacementEpoch, PlacementMap, Timestamp,
 };
 use expect_test::expect;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 const LEASE: Millis = Millis(3_000);
-const REPLACE_AFTER: Millis = Millis(60_000);
+const PATIENCE: Patience = Patience { lease: LEASE, replace_after: Millis(60_000), progress: Millis(20_000) };
 
 fn model(digest: u8) -> ModelFacts {
     ModelFacts {
@@ -45,6 +45,8 @@ struct Sim {
     now: Millis,
     dead: BTreeSet<NodeId>,
     slow: BTreeSet<NodeId>,
+    /// How many experts nodes hold, for who tells.
+    held: BTreeMap<NodeId, u64>,
     /// Who asks for what the test applies.
     operator: Option<String>,
     story: String,
@@ -54,13 +56,14 @@ impl Sim {
     fn new(nodes_min: u32) -> Self {
         let mut state = ClusterState::default();
         state.settings.nodes_min = nodes_min;
-        let seen = Observations::new(Millis(0), LEASE, REPLACE_AFTER, &state);
+        let seen = Observations::new(Millis(0), PATIENCE, &state);
         Self {
             state,
             seen,
             now: Millis(0),
             dead: BTreeSet::new(),
             slow: BTreeSet::new(),
+            held: BTreeMap::new(),
             operator: None,
             story: String::new(),
         }
@@ -109,7 +112,9 @@ impl Sim {
                 let slow = self.slow.contains(&node);
                 let report = NodeReport {
                     incarnation: self.state.nodes[&node].incarnation,
-                    ready_epoch: self.state.epoch,
+                    ready_epoch: if slow { PlacementEpoch(0) } else { self.state.epoch },
+                    experts: self.held.get(&node).copied().unwrap_or_default(),
+                    trouble: if slow { "a digest differs".to_owned() } else { String::new() },
                     ready_target: self.state.target.as_ref().filter(|_| !slow).map_or(LogIndex(0), |t| t.id),
                     ..NodeReport::default()
                 };
@@ -235,9 +240,90 @@ fn a_target_is_given_up_when_its_node_dies_and_the_old_placement_stays_in_use() 
 }
 
 #[test]
+fn a_target_whose_node_loads_nothing_is_given_up_and_others_load_its_share() {
+    let mut sim = three();
+    sim.slow.insert(NodeId(4));
+    sim.apply(register("d"));
+    sim.apply(Command::DrainNode(DrainNode { name: "c".to_owned(), draining: true }));
+    sim.run(30_000);
+    expect![[r#"
+        3000 register d -> node 4 (9)
+        3000 drain c true
+        3500 node 4 ready
+        4000 propose [d joined, c left; loads 400 B] 0.0:1+2 0.1:1+4 0.2:2+4 2.0:1+2 2.1:1+4 2.2:2+4 -> target 12
+        24500 cancel 12: node `d` loaded nothing for 20 s: a digest differs; tried again in 20 s
+        25000 propose [c left; loads 400 B] 0.0:1+2 0.1:1+2 0.2:1+2 2.0:1+2 2.1:1+2 2.2:1+2 -> target 14
+        25500 publish 14 -> epoch 2
+    "#]].assert_eq(&sim.tell());
+    assert_eq!(
+        sim.seen.stuck(sim.now, NodeId(4)).unwrap(),
+        "loaded nothing for 20 s: a digest differs; tried again in 12 s"
+    );
+    // It is tried again after the pause, and after one twice as long; meanwhile nothing waits for it.
+    sim.run(150_000);
+    expect![[r#""#]].assert_eq(&sim.tell());
+    // A new process of it begins anew, and what it then loads, it keeps.
+    sim.slow.clear();
+    sim.apply(register("d"));
+    sim.run(3_000);
+    assert!(!sim.state.placement.held_by(NodeId(4)).is_empty());
+    assert_eq!((sim.seen.stuck(sim.now, NodeId(4)), &sim.state.target), (None, &None));
+}
+
+#[test]
+fn a_node_that_loads_slowly_but_on_and_on_is_waited_for() {
+    let mut sim = three();
+    sim.slow.insert(NodeId(4));
+    sim.apply(register("d"));
+    for held in 1..=4 {
+        sim.run(15_000);
+        sim.held.insert(NodeId(4), held);
+    }
+    let target = sim.state.target.as_ref().map(|target| target.id);
+    assert_eq!((target, sim.state.epoch), (Some(LogIndex(11)), PlacementEpoch(1)));
+    // What it no longer holds, and then holds again, is no progress.
+    for held in [2, 3, 2, 4] {
+        sim.run(5_500);
+        sim.held.insert(NodeId(4), held);
+    }
+    assert_eq!(sim.state.target, None);
+}
+
+#[test]
+fn a_node_that_cannot_load_what_it_is_a_home_of_is_replaced_and_holds_up_nobody() {
+    let mut sim = three();
+    sim.slow.insert(NodeId(2));
+    sim.apply(register("b"));
+    sim.run(30_000);
+    assert_eq!((sim.state.uncovered().0, sim.state.placement.held_by(NodeId(2)).len()), (0, 0));
+    expect![[r#"
+        3000 register b -> node 2 (9)
+        23500 propose [b cannot load its share; loads 400 B] 0.0:1+3 0.1:1+3 0.2:1+3 2.0:1+3 2.1:1+3 2.2:1+3 -> target 10
+        24000 publish 10 -> epoch 2
+        24500 node 2 ready
+    "#]].assert_eq(&sim.tell());
+}
+
+#[test]
+fn without_another_node_the_waiting_is_told_with_its_reason() {
+    let mut sim = Sim::new(1);
+    sim.slow.insert(NodeId(1));
+    sim.apply(register("a"));
+    sim.run(25_000);
+    let waiting = sim.waiting();
+    assert!(
+        waiting.contains("start one") && waiting.contains("`a` loaded nothing for 20 s: a digest"),
+        "{waiting}"
+    );
+    sim.slow.clear();
+    sim.run(20_000);
+    assert_eq!(sim.state.uncovered(), (0, 6), "tried again, it could");
+}
+
+#[test]
 fn a_new_leader_grants_a_full_lease_before_it_expires_anyone() {
     let mut sim = three();
-    sim.seen = Observations::new(sim.now, LEASE, REPLACE_AFTER, &sim.state);
+    sim.seen = Observations::new(sim.now, PATIENCE, &sim.state);
     let mut later = |millis| sim.seen.decide(sim.now + Millis(millis), &sim.state).commands;
     assert_eq!(later(LEASE.0), []);
     assert_eq!(later(LEASE.0 + 1).len(), 3);

@@ -3,11 +3,12 @@
 use conclave_control::command::{Command, ProposeTarget, PublishTarget, RegisterNode, Reply, SetNodeState};
 use conclave_control::rebalance::{COOL_DOWN, JUDGE_EVERY};
 use conclave_control::{
-    Aim, ClusterState, ExpertLoads, ModelFacts, NodeReport, NodeState, Observations, PlanInput, PlanNode,
-    Rebalance, plan, what_if,
+    Aim, ClusterState, ExpertLoads, ModelFacts, NodeReport, NodeState, Observations, Patience, PlanInput,
+    PlanNode, Rebalance, plan, what_if,
 };
 use conclave_types::{Bytes, Digest, ExpertKey, LayerIdx, LogIndex, Millis, NodeId, PlacementMap};
 use expect_test::{Expect, expect};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const EXPERTS: u32 = 8;
@@ -97,7 +98,7 @@ impl Sim {
     /// Asks the rules after `later`; a target is published at once.
     fn ask(&mut self, later: Millis, loads: &ExpertLoads) {
         self.now = self.now + later;
-        match self.rules.decide(self.now, &self.state, loads) {
+        match self.rules.decide(self.now, &self.state, loads, &BTreeSet::new()) {
             Ok(target) => {
                 writeln!(self.story, "{}: {}", self.now, target.why).unwrap();
                 self.load_and_publish(target);
@@ -214,7 +215,9 @@ fn nothing_moves_while_a_node_is_away_and_a_new_node_gets_its_part() {
 fn a_leader_moves_for_the_load_and_later_loses_no_copy_to_even_numbers() {
     let sim = Sim::new(4);
     let mut state = sim.state;
-    let mut seen = Observations::new(Millis(0), Millis(1 << 40), Millis(1 << 40), &state);
+    let ever = Millis(1 << 40);
+    let patience = Patience { lease: ever, replace_after: ever, progress: ever };
+    let mut seen = Observations::new(Millis(0), patience, &state);
     let mut why = Vec::new();
     for second in 0..200 {
         let now = Millis(second * 1_000);

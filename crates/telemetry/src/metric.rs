@@ -162,6 +162,11 @@ pub const METRICS: &[Metric] = &[
     metric("conclave_raft_applied_index", Gauge, "Last entry it has applied."),
     metric("conclave_raft_follower_lag", Gauge, "Entries that a coordinator lacks, as the leader knows."),
     metric("conclave_cluster_nodes", Gauge, "Expert nodes, by state."),
+    metric(
+        "conclave_cluster_nodes_stuck",
+        Gauge,
+        "Expert nodes that loaded nothing of what they shall hold and are given no more for a while, as the leader knows.",
+    ),
     metric("conclave_cluster_experts", Gauge, "Experts of the model."),
     metric("conclave_cluster_experts_uncovered", Gauge, "Experts without a home that is ready."),
     metric(

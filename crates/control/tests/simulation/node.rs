@@ -20,6 +20,8 @@ pub(crate) struct SimNode {
     pub(crate) capacity: Option<Bytes>,
     pub(crate) zone: String,
     pub(crate) numerics: String,
+    /// What its disk will never give.
+    pub(crate) rotten: BTreeSet<ExpertKey>,
     pub(crate) up: bool,
     /// Its machine does not come back.
     pub(crate) lost: bool,
@@ -60,10 +62,20 @@ impl World {
     /// Ends its process; memory is lost.
     pub(crate) fn stop(&mut self, at: usize) {
         let old = std::mem::take(&mut self.nodes[at]);
-        let SimNode { name, capacity, zone, numerics, lost, cut, slowness, boot, .. } = old;
+        let SimNode { name, capacity, zone, numerics, rotten, lost, cut, slowness, boot, .. } = old;
         let boot = boot + 1;
-        self.nodes[at] =
-            SimNode { name, capacity, zone, numerics, lost, cut, slowness, boot, ..SimNode::default() };
+        self.nodes[at] = SimNode {
+            name,
+            capacity,
+            zone,
+            numerics,
+            rotten,
+            lost,
+            cut,
+            slowness,
+            boot,
+            ..SimNode::default()
+        };
     }
 
     /// The next call: a heartbeat, or a registration if it has none.
@@ -165,6 +177,8 @@ impl World {
         let (view, missing) = node.loading.take().expect("one load at a time");
         // The first of them may be there although a later one failed.
         let count = if fails { missing.len() / 2 } else { missing.len() };
+        let sound = missing.iter().position(|key| node.rotten.contains(key)).unwrap_or(missing.len());
+        let (count, fails) = (count.min(sound), fails || sound < missing.len());
         let (id, _) = node.identity.expect("loads come after registration");
         for key in missing.into_iter().take(count) {
             node.held.insert(key);

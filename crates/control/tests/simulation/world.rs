@@ -5,7 +5,8 @@ use crate::node::SimNode;
 use crate::rng::Rng;
 use conclave_control::command::{Change, Command, ConfigureCluster, RegisterNode, Reply};
 use conclave_control::{
-    ClusterState, ExpertLoads, HeartbeatAnswer, History, ModelFacts, NodeReport, Observations, Settings,
+    ClusterState, ExpertLoads, HeartbeatAnswer, History, ModelFacts, NodeReport, Observations, Patience,
+    Settings,
 };
 use conclave_types::{Bytes, Digest, ExpertKey, LayerIdx, LogIndex, Millis, NodeId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,11 +14,16 @@ use std::sync::Arc;
 
 pub(crate) const LEASE: u64 = 3_000;
 const REPLACE_AFTER: u64 = 20_000;
+/// Shorter than the slowest load, so that nodes which could go on are given up too.
+const PROGRESS: u64 = 10_000;
 const TICK: u64 = 100;
-/// How long a target may take once faults have stopped: longer than the slowest load.
-pub(crate) const TARGET_MAX: u64 = 45_000;
+/// How long a target may take once faults have stopped: longer than the slowest load and the wait
+/// for progress after it.
+pub(crate) const TARGET_MAX: u64 = 50_000;
 /// How long until all is well once faults have stopped: the wait for lost nodes, and a few targets.
 const HEALTH_MAX: u64 = 90_000;
+/// How long a node that can load may be given nothing once faults have stopped: the longest pause, and what was under way.
+const HELD_BACK_MAX: u64 = 16 * PROGRESS + TARGET_MAX;
 /// Lines of the story that a violation shows.
 const STORY_MAX: usize = 60;
 const EXPERT_BYTES: u64 = 100;
@@ -126,6 +132,8 @@ pub(crate) struct World {
     /// A node's memory may have changed in this event.
     pub(crate) memory_changed: bool,
     healthy_since: Option<u64>,
+    /// When a node that can load was last given nothing because it had not.
+    held_back: u64,
     story: VecDeque<String>,
     outcome: Outcome,
     violation: Option<String>,
@@ -177,7 +185,14 @@ impl World {
                 ..SimNode::default()
             }
         };
-        let nodes: Vec<SimNode> = (0..count).map(node).collect();
+        let mut nodes: Vec<SimNode> = (0..count).map(node).collect();
+        // Drawn apart, so that the other seeds' runs stay what they were.
+        let mut rot = Rng::new(seed ^ 0x726f_7474_656e);
+        if count > 1 && rot.chance(150) {
+            let at = rot.within(0, count - 1) as usize;
+            let share = *rot.pick(&[200, 1_000]);
+            nodes[at].rotten = keys.iter().copied().filter(|_| rot.chance(share)).collect();
+        }
         let mut world = Self {
             now: 0,
             events: BTreeMap::new(),
@@ -201,6 +216,7 @@ impl World {
             quiet_since: None,
             memory_changed: false,
             healthy_since: None,
+            held_back: 0,
             story: VecDeque::new(),
             outcome: Outcome::default(),
             violation: None,
@@ -342,7 +358,12 @@ impl World {
         }
         self.outcome.leaders += 1;
         let began = self.rng.within(0, 1 << 40);
-        let seen = Observations::new(Millis(began), Millis(LEASE), Millis(REPLACE_AFTER), &self.state);
+        let patience = Patience {
+            lease: Millis(LEASE),
+            replace_after: Millis(REPLACE_AFTER),
+            progress: Millis(PROGRESS),
+        };
+        let seen = Observations::new(Millis(began), patience, &self.state);
         let (term, since) = (self.term, self.now);
         self.tell(|| format!("leader {term} begins"));
         let (heard, pending) = (BTreeMap::new(), VecDeque::new());
@@ -510,7 +531,15 @@ impl World {
                 self.after(1_000, Event::Health);
             }
             Event::Health => {
-                let quiet = self.now - self.quiet_since.expect("health is asked for when all is calm");
+                let calm = self.quiet_since.expect("health is asked for when all is calm");
+                if let Some(name) = invariants::held_back(self) {
+                    self.held_back = self.now;
+                    if self.now - calm > HELD_BACK_MAX {
+                        self.violation
+                            .get_or_insert(format!("health: {name} can load, and is given nothing"));
+                    }
+                }
+                let quiet = self.now - calm.max(self.held_back);
                 match invariants::unhealthy(self) {
                     None => _ = self.healthy_since.get_or_insert(self.now),
                     Some(why) if quiet > HEALTH_MAX && self.healthy_since.is_none() => {

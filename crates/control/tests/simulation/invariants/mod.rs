@@ -34,5 +34,5 @@ pub(crate) fn check(world: &World, step: &Step<'_>) -> Result<(), String> {
     named("verified", verified::check(world, step))
 }
 
-pub(crate) use health::unhealthy;
+pub(crate) use health::{held_back, unhealthy};
 pub(crate) use snapshots::check as check_snapshot;
