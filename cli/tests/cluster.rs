@@ -602,7 +602,7 @@ fn a_node_that_can_load_nothing_is_given_up_and_others_get_its_share() {
     });
     let events = group.json(&["events", "--last", "0"]);
     let given_up = events.as_array().unwrap().iter().find(|event| event["kind"] == "cancelled");
-    let why = given_up.expect("the first target was given up")["text"].as_str().unwrap();
+    let why = given_up.expect("the first target was given up")["what"].as_str().unwrap();
     assert!(why.contains("node `rotten` loaded nothing for 1 s: ") && why.contains("has digest"), "{why}");
 }
 

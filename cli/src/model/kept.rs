@@ -31,7 +31,7 @@ pub(crate) enum Models {
 /// Settings of `conclave model add`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct AddOptions {
-    /// The model: hf:ORG/NAME[@REVISION], hf:ORG/NAME/FILE.gguf, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or https://HOST/FOLDER.
+    /// The model: hf:ORG/NAME, hf:ORG/NAME@REVISION, hf:ORG/NAME/FILE.gguf, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or https://HOST/FOLDER.
     source: Source,
     /// Folder to put it in; default: one of the cache.
     #[arg(long)]

@@ -20,9 +20,9 @@ use std::sync::Arc;
 /// Which model, and what it is computed with.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelOptions {
-    /// Model: a folder in Hugging Face layout, a .gguf file, or where such is fetched from: hf:ORG/NAME[@REVISION],
-    /// hf:ORG/NAME/FILE.gguf, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, https://HOST/FOLDER. Default: the small model that
-    /// comes with Conclave.
+    /// Model: a folder in Hugging Face layout, a .gguf file, or where such is fetched from: hf:ORG/NAME, or a revision of
+    /// it, hf:ORG/NAME@REVISION; hf:ORG/NAME/FILE.gguf, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, https://HOST/FOLDER.
+    /// Default: the small model that comes with Conclave.
     #[arg(long, env = "CONCLAVE_MODEL")]
     model: Option<Source>,
     #[command(flatten)]
