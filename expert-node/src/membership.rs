@@ -17,6 +17,8 @@ use tokio::sync::{Notify, watch};
 const HEARTBEAT: Duration = Duration::from_millis(300);
 /// Pause after coordinators could not be reached, and after experts could not be loaded.
 const RETRY: Duration = Duration::from_millis(500);
+/// Bytes of experts that are fetched before they are loaded.
+const TURN_MAX: u64 = 64 << 20;
 /// How long experts that moved away are kept: gateways may still use the epoch before.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -219,46 +221,94 @@ impl Membership {
         if missing.is_empty() {
             return None;
         }
+        let size = |key: &ExpertKey| self.folder.expert_bytes([key]);
+        // Who has the whole model loads expert after expert anyhow.
+        let turn_max = if self.folder.files.are_supplied() { TURN_MAX } else { u64::MAX };
+        for turn in turns(missing, size, turn_max) {
+            if let Err(trouble) = self.load_turn(turn, state, this).await {
+                return Some(trouble);
+            }
+        }
+        None
+    }
+
+    /// Loads `keys`, of a model that is fetched from other homes first.
+    async fn load_turn(
+        &self,
+        keys: Vec<ExpertKey>,
+        state: &ClusterState,
+        this: NodeId,
+    ) -> Result<(), String> {
         let started = Instant::now();
-        let count = missing.len();
+        let count = keys.len();
         if self.folder.files.are_supplied() {
-            let homes = peers::homes_of(state, &missing, this);
+            let homes = peers::homes_of(state, &keys, this);
             let bytes = peers::take(&self.folder, &self.manifest, homes, &self.credentials).await;
             if bytes > 0 {
-                tracing::info!(
-                    bytes,
-                    millis = started.elapsed().as_millis() as u64,
-                    "took weights from other nodes"
-                );
+                let millis = started.elapsed().as_millis() as u64;
+                tracing::info!(bytes, millis, "took weights from other nodes");
             }
         }
         let (experts, folder, manifest) = (self.experts.clone(), self.folder.clone(), self.manifest.clone());
         let load = move || {
-            folder.bring_experts(&missing)?;
-            let bytes = folder.expert_bytes(&missing);
+            folder.bring_experts(&keys)?;
+            let bytes = folder.expert_bytes(&keys);
             let _piece = folder.progress.begin("loading the experts", bytes, Unit::Bytes);
-            missing.into_iter().try_for_each(|key| experts.add(&folder, &manifest, key))
+            keys.into_iter().try_for_each(|key| experts.add(&folder, &manifest, key))
         };
         match tokio::task::spawn_blocking(load).await {
             Ok(Ok(())) => {
                 let millis = started.elapsed().as_millis() as u64;
                 metrics::counter!("conclave_node_loaded_experts_total").increment(count as u64);
                 tracing::info!(experts = count, bytes = self.experts.bytes().0, millis, "loaded experts");
-                None
+                Ok(())
             }
             Ok(Err(error)) => {
                 tracing::error!(%error, "cannot load experts");
-                Some(error.to_string())
+                Err(error.to_string())
             }
-            Err(error) => Some(format!("loading stopped: {error}")),
+            Err(error) => Err(format!("loading stopped: {error}")),
         }
     }
+}
+
+/// `keys` in parts of at most `max` bytes, or of one expert that is larger: a node that fetches for long must show that it gets on,
+/// since the leader gives up one that does not.
+fn turns(keys: Vec<ExpertKey>, size: impl Fn(&ExpertKey) -> u64, max: u64) -> Vec<Vec<ExpertKey>> {
+    let mut turns: Vec<Vec<ExpertKey>> = Vec::new();
+    let mut room = 0;
+    for key in keys {
+        let bytes = size(&key);
+        match turns.last_mut().filter(|_| bytes <= room) {
+            Some(turn) => turn.push(key),
+            None => {
+                turns.push(vec![key]);
+                room = max;
+            }
+        }
+        room = room.saturating_sub(bytes);
+    }
+    turns
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use conclave_control::Node;
+
+    #[test]
+    fn what_is_fetched_is_loaded_in_turns() {
+        let keys = |experts: std::ops::Range<u32>| {
+            experts.map(|expert| ExpertKey::new(0, expert)).collect::<Vec<_>>()
+        };
+        let size = |key: &ExpertKey| if key.expert.0 == 3 { 1000 } else { 40 };
+        assert_eq!(
+            turns(keys(0..7), size, 100),
+            [keys(0..2), keys(2..3), keys(3..4), keys(4..6), keys(6..7)]
+        );
+        assert_eq!(turns(keys(0..7), size, u64::MAX), [keys(0..7)]);
+        assert!(turns(Vec::new(), size, 100).is_empty());
+    }
 
     #[test]
     fn a_node_is_ready_when_the_cluster_uses_its_present_registration() {
