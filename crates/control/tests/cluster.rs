@@ -261,7 +261,13 @@ fn a_target_whose_node_loads_nothing_is_given_up_and_others_load_its_share() {
     );
     // It is tried again after the pause, and after one twice as long; meanwhile nothing waits for it.
     sim.run(150_000);
-    expect![[r#""#]].assert_eq(&sim.tell());
+    expect![[r#"
+        44500 propose [d joined; loads 400 B] 0.0:2+4 0.1:1+4 0.2:1+2 2.0:2+4 2.1:1+4 2.2:1+2 -> target 16
+        65000 cancel 16: node `d` loaded nothing for 20 s: a digest differs; tried again in 40 s
+        105000 propose [d joined; loads 400 B] 0.0:2+4 0.1:1+4 0.2:1+2 2.0:2+4 2.1:1+4 2.2:1+2 -> target 18
+        125500 cancel 18: node `d` loaded nothing for 20 s: a digest differs; tried again in 80 s
+    "#]]
+    .assert_eq(&sim.tell());
     // A new process of it begins anew, and what it then loads, it keeps.
     sim.slow.clear();
     sim.apply(register("d"));
