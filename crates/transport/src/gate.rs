@@ -154,7 +154,7 @@ mod tests {
             rules.map(|rule| rule.method.rsplit('/').next().unwrap()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(may(Role::Gateway), "Run Watch ReportLoad");
-        assert_eq!(may(Role::ExpertNode), "Register Heartbeat Watch");
+        assert_eq!(may(Role::ExpertNode), "Read Register Heartbeat Watch");
         assert_eq!(may(Role::Coordinator), "Append Vote PreVote Snapshot TransferLeader Identify");
         assert_eq!(
             may(Role::Operator),
