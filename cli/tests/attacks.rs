@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Server, story};
+use common::{Server, free_address, story};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -239,8 +239,7 @@ fn malformed_and_rapid_frames_end_their_connection_and_nothing_else() {
     // `:method: POST`, `:scheme: http`, `:path: /`, by their numbers in HPACK's table.
     const HEADERS: &[u8] = &[0x83, 0x86, 0x84];
     let data = tempfile::tempdir().unwrap();
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let (coordinator, node) = (free(), free());
+    let (coordinator, node) = (free_address(), free_address());
     let conclave = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
         command.args(["--log", "error"]).args(args).stdout(Stdio::null());

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Api, story};
+use common::{Api, free_address, story};
 use conclave_control_rpc::{ControlError, CoordinatorClient};
 use conclave_transport::{Certificates, Credentials, Identity, Role};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
@@ -85,10 +85,6 @@ struct Cluster {
     folders: Vec<(PathBuf, &'static str, &'static str)>,
     _processes: Vec<Process>,
     _data: tempfile::TempDir,
-}
-
-fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 impl Cluster {

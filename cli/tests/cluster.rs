@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Api, Process, signal, story, wait_until};
+use common::{Api, Process, free_address, signal, story, wait_until};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -360,7 +360,7 @@ fn a_cluster_with_a_data_folder_remembers_its_placement() {
 fn roles_started_one_by_one_share_a_token_and_strangers_stay_outside() {
     let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let data = tempfile::tempdir().unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = free_address();
     let peers = format!("1={free}");
     let with_token = |args: &[&str]| {
         let mut command = conclave(&["--log", "warn"]);

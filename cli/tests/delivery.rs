@@ -5,7 +5,7 @@ mod common;
 #[allow(dead_code, reason = "each test file uses its part")]
 mod place;
 
-use common::{Api, Process, Server, story, wait_until};
+use common::{Api, Process, Server, free_address, story, wait_until};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -28,10 +28,6 @@ fn served() -> tempfile::TempDir {
     let manifest = root.path().join("tales/conclave-manifest.json");
     said(conclave(&["manifest", "--out", manifest.to_str().unwrap()]).output().unwrap());
     root
-}
-
-fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Roles whose model is on a web server, each with a cache of its own, as on machines of their own.

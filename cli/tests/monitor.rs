@@ -2,15 +2,10 @@
 
 mod common;
 
-use common::{Api, Server, story};
+use common::{Api, Server, free_address, story};
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// `conclave health` with `args`: whether it succeeds, and what it says.
 fn health(args: &[&str]) -> (bool, String) {
@@ -20,7 +15,7 @@ fn health(args: &[&str]) -> (bool, String) {
 
 #[test]
 fn a_role_tells_how_it_is_on_its_monitoring_port_without_a_key() {
-    let listen = format!("127.0.0.1:{}", free_port());
+    let listen = free_address();
     let (well, why) = health(&["--monitor-listen", &listen]);
     assert!(!well && why.contains(&listen), "{why}");
     let args = ["--port", "0", "--api-key", "correct-horse", "--monitor-listen", &listen];

@@ -119,19 +119,9 @@ fn what_waits_is_bounded_by_the_memory_it_will_need() {
     request["max_tokens"] = json!(600);
     let body = request.to_string();
     // One runs and one waits; their clients read nothing and leave at the end.
-    let ask = || {
-        let mut stream = server.connect();
-        write!(
-            stream,
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        stream
-    };
-    let running = ask();
+    let running = server.ask(&body);
     wait_until("one runs", || server.metric("conclave_kv_bytes_used") > 0.0);
-    let waiting = ask();
+    let waiting = server.ask(&body);
     wait_until("one waits", || server.metric("conclave_kv_bytes_waiting") > 0.0);
     let needed = server.metric("conclave_kv_bytes_waiting");
     assert!(needed > cache / 2.0 && needed <= cache, "{needed} of {cache}");
@@ -157,13 +147,7 @@ fn a_client_that_leaves_frees_its_work_at_once() {
     body["max_tokens"] = json!(480);
     let body = body.to_string();
     for _ in 0..8 {
-        let mut stream = server.connect();
-        write!(
-            stream,
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
+        let mut stream = server.ask(&body);
         let mut first = [0; 64];
         let read = stream.read(&mut first).unwrap();
         assert!(read > 0, "the stream has begun");

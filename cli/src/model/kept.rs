@@ -1,16 +1,15 @@
 //! `conclave model`: models of the cache, fetched whole, listed, verified, removed, and planned for before that.
 
 use super::plan::{self, PlanOptions};
-use super::{fetched, kept_manifest, open_source};
+use super::{kept_manifest, manifest_beside, open_source, read_manifest};
 use crate::progress;
 use crate::table::Table;
 use anyhow::bail;
-use conclave_delivery::{DeliveryOptions, Source, Supplier, kept, remove};
+use conclave_delivery::{DeliveryOptions, Source, kept, remove};
 use conclave_model::{DtypeChoice, Manifest, ModelError, ModelFolder, Unit};
 use conclave_types::Bytes;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 /// The subcommands of `conclave model`.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -90,24 +89,28 @@ pub(crate) fn run(command: &Models) -> anyhow::Result<()> {
 
 #[expect(clippy::print_stdout, reason = "what was asked for")]
 fn add(options: &AddOptions) -> anyhow::Result<()> {
-    let Source::Remote(source) = &options.source else {
+    let progress = progress::shown();
+    let into = options.into.as_deref();
+    let opened = open_source(&options.source, &options.delivery, into, DtypeChoice::Auto, &progress)?;
+    let (folder, Some(delivery)) = opened else {
         bail!("{}: it is on this machine already; give it to --model", options.source);
     };
-    let progress = progress::shown();
-    let environment = crate::environment();
-    let delivery = fetched(source, &options.delivery, environment, options.into.as_deref(), &progress)?;
-    let folder = ModelFolder::open(&delivery.path(), DtypeChoice::Auto)?
-        .with_supply(Arc::new(Supplier(delivery.clone())))
-        .with_progress(progress);
-    delivery.bring_all()?;
-    let manifest = match &options.manifest {
-        Some(path) => read(path, &folder)?,
+    let folder = folder.with_progress(progress);
+    let given =
+        options.manifest.clone().or_else(|| Some(manifest_beside(&folder)).filter(|path| path.exists()));
+    let manifest = match given {
+        Some(path) => {
+            let manifest = read_manifest(&path, &folder)?;
+            delivery.bring_all()?;
+            let damaged = damaged(&folder, &manifest, |_| true)?;
+            if !damaged.is_empty() {
+                bail!("{}; `conclave model verify --repair` fetches them again", names(&damaged));
+            }
+            manifest
+        }
+        // Made of what has just come and was compared with what its place says of it.
         None => kept_manifest(&folder)?,
     };
-    let damaged = damaged(&folder, &manifest, |_| true)?;
-    if !damaged.is_empty() {
-        bail!("{}; `conclave model verify --repair` fetches them again", names(&damaged));
-    }
     let (held, _) = delivery.held();
     println!("{}", delivery.source());
     println!("  {} in {}", Bytes(held), delivery.path().display());
@@ -139,10 +142,11 @@ fn list(options: &ListOptions) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "what was asked for")]
 fn verify(options: &VerifyOptions) -> anyhow::Result<()> {
     let progress = progress::shown();
-    let (folder, delivery) = open_source(&options.source, &options.delivery, DtypeChoice::Auto, &progress)?;
+    let (folder, delivery) =
+        open_source(&options.source, &options.delivery, None, DtypeChoice::Auto, &progress)?;
     let folder = folder.with_progress(progress);
     let manifest = match (&options.manifest, &delivery) {
-        (Some(path), _) => read(path, &folder)?,
+        (Some(path), _) => read_manifest(path, &folder)?,
         (None, Some(_)) => kept_manifest(&folder)?,
         (None, None) => bail!("{}: it was not fetched by Conclave; pass --manifest FILE", options.source),
     };
@@ -179,12 +183,6 @@ fn remove_model(options: &RemoveOptions) -> anyhow::Result<()> {
     let freed = remove(&options.delivery.cache(&crate::environment())?, source)?;
     println!("removed {source}: {}", Bytes(freed));
     Ok(())
-}
-
-fn read(path: &Path, folder: &ModelFolder) -> anyhow::Result<Manifest> {
-    let manifest = Manifest::read(path)?;
-    manifest.verify_config(folder)?;
-    Ok(manifest)
 }
 
 /// Which tensors, of those that are `here`, are not what the manifest says.

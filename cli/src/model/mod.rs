@@ -77,7 +77,7 @@ impl ModelOptions {
         let progress = progress::shown();
         let folder = match &self.model {
             None => ModelFolder::open(&embedded_model()?, self.dtype)?,
-            Some(source) => open_source(source, &self.delivery, self.dtype, &progress)?.0,
+            Some(source) => open_source(source, &self.delivery, None, self.dtype, &progress)?.0,
         };
         let weights = WeightDtypes { experts: self.experts_dtype, trunk: self.trunk_dtype };
         let folder = folder.with_weights(weights).with_backend(self.backend.open()?).with_progress(progress);
@@ -100,8 +100,7 @@ impl ModelOptions {
                 None => Ok(Manifest::compute(folder)?),
             };
         };
-        let manifest = Manifest::read(path)?;
-        manifest.verify_config(folder)?;
+        let manifest = read_manifest(path, folder)?;
         if folder.pack.as_ref().is_some_and(|pack| *pack.manifest() != manifest) {
             let (pack, path) = (pack_path(folder), path.display());
             bail!(
@@ -205,16 +204,19 @@ pub(crate) fn manifest(options: &ManifestOptions) -> anyhow::Result<()> {
 }
 
 /// Opens the model at `source`, and what brings it if it is, or was, fetched.
+///
+/// - `into`: the folder for what is fetched; `None`: one of the cache.
 fn open_source(
     source: &Source,
     options: &DeliveryOptions,
+    into: Option<&Path>,
     dtype: DtypeChoice,
     progress: &Progress,
 ) -> anyhow::Result<(ModelFolder, Option<Arc<Delivery>>)> {
     let environment = crate::environment();
     let delivery = match source {
         Source::Local(path) => Delivery::reopen(path, options, environment, progress.clone())?,
-        Source::Remote(remote) => Some(fetched(remote, options, environment, None, progress)?),
+        Source::Remote(remote) => Some(fetched(remote, options, environment, into, progress)?),
     };
     let path = match (&delivery, source) {
         // Of a folder of the cache, what it was asked for: it may be a file in it.
@@ -250,14 +252,24 @@ fn fetched(
     Ok(delivery)
 }
 
-/// The manifest that came with a fetched model; if none did, all of the model is fetched, once, to make it.
-fn kept_manifest(folder: &ModelFolder) -> anyhow::Result<Manifest> {
+/// The manifest at `path`, if it is of the computation that `folder` describes.
+fn read_manifest(path: &Path, folder: &ModelFolder) -> anyhow::Result<Manifest> {
+    let manifest = Manifest::read(path)?;
+    manifest.verify_config(folder)?;
+    Ok(manifest)
+}
+
+/// Where the manifest of a fetched model is, if one came with it or was made before.
+fn manifest_beside(folder: &ModelFolder) -> PathBuf {
     let beside = if folder.path.is_dir() { Some(folder.path.as_path()) } else { folder.path.parent() };
-    let path = beside.unwrap_or(Path::new(".")).join(MANIFEST);
+    beside.unwrap_or(Path::new(".")).join(MANIFEST)
+}
+
+/// The manifest of a fetched model; if there is none, all of the model is fetched, once, to make it.
+fn kept_manifest(folder: &ModelFolder) -> anyhow::Result<Manifest> {
+    let path = manifest_beside(folder);
     if path.exists() {
-        let manifest = Manifest::read(&path)?;
-        manifest.verify_config(folder)?;
-        return Ok(manifest);
+        return read_manifest(&path, folder);
     }
     let manifest = Manifest::compute(folder)?;
     manifest.write(&path)?;

@@ -100,7 +100,7 @@ fn needs(footprint: Footprint, nodes: u64, replicas: u64, memory_max: Option<u64
 #[expect(clippy::print_stdout, reason = "what was asked for")]
 pub(super) fn run(options: &PlanOptions) -> anyhow::Result<()> {
     let progress = progress::shown();
-    let (folder, delivery) = open_source(&options.source, &options.delivery, options.dtype, &progress)?;
+    let (folder, delivery) = open_source(&options.source, &options.delivery, None, options.dtype, &progress)?;
     let weights = WeightDtypes { experts: options.experts_dtype, trunk: options.trunk_dtype };
     let folder = folder.with_weights(weights).with_backend(BackendChoice::Cpu.open()?);
     let footprint = folder.footprint()?;

@@ -19,6 +19,11 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// An address of this machine that nobody listens on.
+pub(crate) fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
 /// Sends `KILL`, `STOP` or another signal to a process that the test started.
 pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
@@ -103,6 +108,18 @@ impl Api {
         let head = String::from_utf8(answer[..split].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, head.to_lowercase(), answer[split + 4..].to_vec())
+    }
+
+    /// Asks for a chat completion; what is answered is left unread.
+    pub(crate) fn ask(&self, body: &str) -> TcpStream {
+        let mut stream = self.connect();
+        write!(
+            stream,
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        stream
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
