@@ -4,7 +4,7 @@ mod common;
 
 use common::{Server, story, wait_until};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
