@@ -17,6 +17,7 @@ mod matmul;
 mod matrix;
 mod norm;
 mod pool;
+mod prefetch;
 pub mod quant;
 mod rope;
 mod router;

@@ -62,20 +62,6 @@ pub(crate) trait Vector: Copy {
     }
 }
 
-/// Asks for the cache line of `at` before it is needed; any address will do. Into the second-level cache: what waits for
-/// the first takes the few slots that the loop's own misses need.
-#[inline(always)]
-pub(crate) fn prefetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing and every x86-64 has it.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
 /// A stored number that can be widened to lanes.
 pub(crate) trait Element: Copy + Default {
     /// # Safety

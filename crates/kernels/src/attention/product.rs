@@ -4,7 +4,8 @@
 //! else is computed beside it.
 
 use crate::lanes::LANES;
-use crate::vector::{Element, Vector, prefetch};
+use crate::prefetch::prefetch;
+use crate::vector::{Element, Vector};
 use std::ops::Range;
 
 /// Most rows of one product.

@@ -7,13 +7,10 @@ use super::activations::{QuantRows, Span, TILE};
 use super::isa::{Columns, Level, Portable};
 use super::packed::PANEL;
 use super::{BLOCK, PackedMatrix, QuantKind};
-use crate::vector::prefetch;
+use crate::prefetch::LookAhead;
 
 /// Blocks that all rows meet before the next: at most 9 KiB of weights, which stay in the first-level cache.
 const CHUNK: usize = 8;
-
-/// Bytes ahead of the block at hand that are asked of memory: the hardware's own look-ahead ends at every page.
-const PREFETCH: usize = 4096;
 
 /// Panels that a call may take at once.
 pub(crate) const PANELS: usize = 2;
@@ -123,6 +120,7 @@ impl Job<'_> {
         let x = self.x;
         let record = self.w.kind().record_bytes();
         let row_bytes = BLOCK * x.form.code_bytes();
+        let ahead = LookAhead::here();
         // SAFETY: every place below is that of a row of the span, and of a block that the panels have.
         unsafe {
             for row in 0..rows {
@@ -147,6 +145,7 @@ impl Job<'_> {
                             starts: x.starts.as_ptr().add(place),
                             height,
                             row_bytes,
+                            ahead,
                             out: out.add((at + lane) * PANELS * PANEL),
                         };
                         let kind = self.w.kind();
@@ -182,6 +181,7 @@ struct Tile<const P: usize> {
     /// Rows of the tile: so far it is from one block to the next.
     height: usize,
     row_bytes: usize,
+    ahead: LookAhead,
     out: *mut f32,
 }
 
@@ -201,9 +201,7 @@ impl<const P: usize> Tile<P> {
                 let place = block * self.height;
                 let records = self.records.map(|records| records.add(block * kind.record_bytes()));
                 for p in 0..P {
-                    for line in (0..kind.record_bytes()).step_by(64) {
-                        prefetch(records[p].wrapping_add(PREFETCH + line));
-                    }
+                    self.ahead.ask(records[p], kind.record_bytes());
                 }
                 let codes = records.map(|record| record.add(kind.codes_at()));
                 let rows = self.codes.add(place * self.row_bytes);
