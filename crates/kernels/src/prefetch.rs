@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 /// A level of cache to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Into {
+enum CacheLevel {
     First,
     Second,
 }
@@ -13,17 +13,17 @@ enum Into {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LookAhead {
     bytes: usize,
-    into: Into,
+    into: CacheLevel,
 }
 
 impl LookAhead {
     /// What was fastest on processors of this maker (docs/performance.md): on AMD's, what waits for the first level takes
-    /// the few slots that the loop's own misses need; on Intel's, those that only reached the second level cost more.
+    /// the few slots that the loop's own misses need; on Intel's, the first level was the faster.
     pub(crate) fn here() -> Self {
         static HERE: OnceLock<LookAhead> = OnceLock::new();
         *HERE.get_or_init(|| match made_by_intel() {
-            true => Self { bytes: 2048, into: Into::First },
-            false => Self { bytes: 4096, into: Into::Second },
+            true => Self { bytes: 2048, into: CacheLevel::First },
+            false => Self { bytes: 4096, into: CacheLevel::Second },
         })
     }
 
@@ -32,8 +32,10 @@ impl LookAhead {
     pub(crate) fn ask(self, at: *const u8, bytes: usize) {
         let ahead = at.wrapping_add(self.bytes);
         match self.into {
-            Into::First => (0..bytes).step_by(64).for_each(|line| line_to_first(ahead.wrapping_add(line))),
-            Into::Second => (0..bytes).step_by(64).for_each(|line| prefetch(ahead.wrapping_add(line))),
+            CacheLevel::First => {
+                (0..bytes).step_by(64).for_each(|line| line_to_first(ahead.wrapping_add(line)))
+            }
+            CacheLevel::Second => (0..bytes).step_by(64).for_each(|line| prefetch(ahead.wrapping_add(line))),
         }
     }
 }
