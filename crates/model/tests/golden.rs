@@ -11,8 +11,8 @@ use candle_core::quantized::GgmlDType;
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{
-    Backend, CandleCompute, Compute, CpuCompute, DtypeChoice, ExpertFfn, FeedForward, Manifest, ModelFolder,
-    StepSequence, StoredDtype, Trunk, WeightDtype, WeightDtypes, combine,
+    Backend, BackendChoice, CandleCompute, Compute, CpuCompute, DtypeChoice, ExpertFfn, FeedForward,
+    Manifest, ModelFolder, StepSequence, StoredDtype, Trunk, WeightDtype, WeightDtypes, combine,
 };
 use conclave_types::ExpertKey;
 use std::collections::BTreeMap;
@@ -130,10 +130,22 @@ fn check<C: Compute>(golden: &Golden, case: &Path, backend: &str, compute: C) {
     assert_eq!(greedy, golden.greedy, "{case:?} on {backend}");
 }
 
+/// candle on the CPU, and on the GPU that this was built for.
+fn candle_devices() -> Vec<Device> {
+    let gpu =
+        [(cfg!(feature = "cuda"), BackendChoice::Cuda), (cfg!(feature = "metal"), BackendChoice::Metal)];
+    let built_in = gpu.into_iter().filter_map(|(built_in, choice)| built_in.then_some(choice));
+    let device = |choice: BackendChoice| match choice.open().unwrap() {
+        Backend::Candle(device) => device,
+        Backend::Cpu => panic!("{choice} opened our kernels"),
+    };
+    [BackendChoice::Candle].into_iter().chain(built_in).map(device).collect()
+}
+
 /// The golden's model whole on candle, trunk and experts.
-fn on_candle(golden: Golden, kv: KvDtype) -> (Golden, CandleCompute) {
-    let compute = CandleCompute::new(&golden.folder.spec, Device::Cpu).with_kv(kv);
-    let folder = golden.folder.with_backend(Backend::Candle(Device::Cpu));
+fn on_candle(golden: Golden, device: &Device, kv: KvDtype) -> (Golden, CandleCompute) {
+    let compute = CandleCompute::new(&golden.folder.spec, device.clone()).with_kv(kv);
+    let folder = golden.folder.with_backend(Backend::Candle(device.clone()));
     (Golden { folder, ..golden }, compute)
 }
 
@@ -153,9 +165,11 @@ fn every_golden_holds_on_our_kernels() {
 
 #[test]
 fn every_golden_holds_on_candle() {
-    for case in goldens() {
-        let (golden, compute) = on_candle(read(&case), KvDtype::F32);
-        check(&golden, &case, "candle", compute);
+    for device in candle_devices() {
+        for case in goldens() {
+            let (golden, compute) = on_candle(read(&case), &device, KvDtype::F32);
+            check(&golden, &case, golden.folder.backend.name(), compute);
+        }
     }
 }
 
@@ -163,18 +177,25 @@ fn every_golden_holds_on_candle() {
 fn quantised_models_agree_with_candle_on_the_rounded_values() {
     for dtype in [WeightDtype::Q8, WeightDtype::Q4] {
         for case in goldens() {
-            let mut golden = read(&case);
-            golden.folder = golden.folder.with_weights(WeightDtypes { trunk: dtype, experts: dtype });
+            let weights = WeightDtypes { trunk: dtype, experts: dtype };
+            let rounded = |golden: Golden| Golden { folder: golden.folder.with_weights(weights), ..golden };
+            let golden = rounded(read(&case));
             let at = [StepSequence { start: 0, len: golden.prompt.len(), block_table: blocks(3) }];
             let ours = Model::load(&golden.folder, cpu(&golden.folder, 1)).step(&golden.prompt, &at);
-            let (golden, candle) = on_candle(golden, KvDtype::F32);
-            let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &at);
-            let largest = theirs.iter().fold(0.0_f32, |max, logit| max.max(logit.abs()));
-            let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
-            // 6e-8 at most where this was written; but a value at the border of two codes may fall to either side on
-            // another machine, and then everything after it moves a little.
-            let mean = off.sum::<f32>() / ours.len() as f32;
-            assert!(mean <= 1e-3 * largest, "{case:?} {dtype}: off by {mean} of {largest} in the mean");
+            for device in candle_devices() {
+                let (golden, candle) = on_candle(rounded(read(&case)), &device, KvDtype::F32);
+                let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &at);
+                let largest = theirs.iter().fold(0.0_f32, |max, logit| max.max(logit.abs()));
+                let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
+                // 6e-8 at most where this was written; but a value at the border of two codes may fall to either side on
+                // another machine, and then everything after it moves a little.
+                let mean = off.sum::<f32>() / ours.len() as f32;
+                let backend = golden.folder.backend.name();
+                assert!(
+                    mean <= 1e-3 * largest,
+                    "{case:?} {dtype} on {backend}: off by {mean} of {largest} in the mean"
+                );
+            }
         }
     }
 }
@@ -189,14 +210,17 @@ fn both_backends_round_keys_and_values_alike() {
         for dtype in [KvDtype::Bf16, KvDtype::Q8] {
             let ours =
                 Model::load(&golden.folder, cpu(&golden.folder, 1).with_kv(dtype)).step(&golden.prompt, &all);
-            let (golden, candle) = on_candle(read(&case), dtype);
-            let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &all);
-            let (apart, rounding) = (off(&ours, &theirs) / largest, off(&ours, &golden.logits) / largest);
-            // Not 1e-6 always: a key that differs in its last bit may round to the other side.
-            assert!(
-                apart <= 1e-3 && apart * 10.0 < rounding,
-                "{case:?} {dtype:?}: {apart:e} of {rounding:e}"
-            );
+            for device in candle_devices() {
+                let (golden, candle) = on_candle(read(&case), &device, dtype);
+                let theirs = Model::load(&golden.folder, candle).step(&golden.prompt, &all);
+                let (apart, rounding) = (off(&ours, &theirs) / largest, off(&ours, &golden.logits) / largest);
+                // Not 1e-6 always: a key that differs in its last bit may round to the other side.
+                assert!(
+                    apart <= 1e-3 && apart * 10.0 < rounding,
+                    "{case:?} {dtype:?} on {}: {apart:e} of {rounding:e}",
+                    golden.folder.backend.name()
+                );
+            }
         }
     }
 }
