@@ -10,6 +10,7 @@ mod chat;
 mod eval;
 mod health;
 mod key;
+mod link;
 mod load_test;
 mod model;
 mod nodes;

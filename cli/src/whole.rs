@@ -2,6 +2,7 @@
 //!
 //! Keeps true: loading and computing are those of `conclave serve`. Counts which experts are asked for.
 
+use crate::link::Link;
 use crate::model::ModelOptions;
 use crate::nodes;
 use crate::process::private_folder;
@@ -119,8 +120,9 @@ impl Whole {
         let digest = manifest.model_digest(&folder);
         let driver = Driver::start()?;
         let asked = Arc::new(Asking::default());
+        let link = (!way.delay.is_zero()).then(|| Link::start(way.delay / 2)).transpose()?.map(Arc::new);
         let counted = |inner: Arc<dyn ExpertBackend>| -> Arc<dyn ExpertBackend> {
-            Arc::new(Counted { inner, delay: way.delay, asked: asked.clone() })
+            Arc::new(Counted { inner, link: link.clone(), asked: asked.clone() })
         };
         let per_expert =
             |experts: &LocalExperts| experts.bytes().0 as f64 / experts.held().len().max(1) as f64;
@@ -228,7 +230,7 @@ impl Asking {
 /// Experts whose calls are counted, and delayed if so asked.
 struct Counted {
     inner: Arc<dyn ExpertBackend>,
-    delay: Duration,
+    link: Option<Arc<Link>>,
     asked: Arc<Asking>,
 }
 
@@ -236,18 +238,16 @@ impl ExpertBackend for Counted {
     fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_> {
         self.asked.experts.fetch_add(batch.experts.len() as u64, Ordering::Relaxed);
         self.asked.rows.fetch_add(batch.output_rows() as u64, Ordering::Relaxed);
-        if self.delay.is_zero() {
-            return self.inner.run(batch);
-        }
+        let Some(link) = &self.link else { return self.inner.run(batch) };
         Box::pin(async move {
-            tokio::time::sleep(self.delay / 2).await;
+            link.cross().await;
             let output = self.inner.run(batch).await;
-            tokio::time::sleep(self.delay / 2).await;
+            link.cross().await;
             output
         })
     }
 
     fn is_local(&self) -> bool {
-        self.delay.is_zero() && self.inner.is_local()
+        self.link.is_none() && self.inner.is_local()
     }
 }

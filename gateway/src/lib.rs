@@ -176,14 +176,15 @@ impl Gateway {
         let driver = Driver::start().map_err(GatewayError::Driver)?;
         let connections = driver.handle();
         let (overlap, experts) = (options.overlap, dispatcher.clone());
+        let step_goal = Duration::from_millis(options.step_goal_ms.into());
         let (engine, thread) = match folder.backend.clone() {
             Backend::Cpu => {
                 let compute = CpuCompute::new(&folder.spec, pool).with_kv(kv_dtype);
-                engine::start(Trunk::load(compute, folder)?, scheduler, overlap, experts, driver)?
+                engine::start(Trunk::load(compute, folder)?, scheduler, step_goal, overlap, experts, driver)?
             }
             Backend::Candle(device) => {
                 let compute = CandleCompute::new(&folder.spec, device).with_kv(kv_dtype);
-                engine::start(Trunk::load(compute, folder)?, scheduler, overlap, experts, driver)?
+                engine::start(Trunk::load(compute, folder)?, scheduler, step_goal, overlap, experts, driver)?
             }
         };
         let metrics = conclave_telemetry::install_metrics("gateway");

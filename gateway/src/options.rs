@@ -61,6 +61,10 @@ pub struct GatewayOptions {
     /// per token.
     #[arg(long, env = "CONCLAVE_STEP_TOKENS_MAX", default_value_t = 256)]
     pub step_tokens_max: u32,
+    /// What a step that computes prompts beside running answers should take; prompts are cut so that it does. Unit:
+    /// milliseconds. Range: 1..=60000. Larger: more throughput, longer wait per token.
+    #[arg(long, env = "CONCLAVE_STEP_GOAL_MS", default_value_t = 150)]
+    pub step_goal_ms: u32,
     /// Most sequences that run at once. Range: 1..=4096.
     #[arg(long, env = "CONCLAVE_SEQUENCES_MAX", default_value_t = 32)]
     pub sequences_max: u32,
@@ -133,6 +137,7 @@ impl GatewayOptions {
             }
         };
         range("step_tokens_max", self.step_tokens_max.into(), 1, 65_536);
+        range("step_goal_ms", self.step_goal_ms.into(), 1, 60_000);
         range("sequences_max", self.sequences_max.into(), 1, 4096);
         range("queue_max", self.queue_max.into(), 1, 65_536);
         range("kv_tokens_max", self.kv_tokens_max.into(), 64, 16_777_216);

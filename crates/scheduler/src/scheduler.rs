@@ -1,10 +1,10 @@
 //! The scheduler: admission, budget, preemption.
 //!
-//! Running sequences decode first, one token each; what is left of the budget goes to prompt chunks, the most
-//! important first: smaller priority number, then earlier arrival. Who is admitted next is the queue's rule. A sequence
-//! is admitted when all its known tokens fit beside some growth of the others; what the prefix index has of them is not
-//! computed again, and a sequence waits for another that is just computing its beginning. When a sequence needs a block
-//! and none is free, the least important running one makes room and is computed again later.
+//! Running sequences decode first, one token each; what is left of the budget, and no more than the caller allows beside
+//! answers, goes to prompt chunks, the most important first: smaller priority number, then earlier arrival. Who is admitted
+//! next is the queue's rule. A sequence is admitted when all its known tokens fit beside some growth of the others; what the
+//! prefix index has of them is not computed again, and a sequence waits for another that is just computing its beginning.
+//! When a sequence needs a block and none is free, the least important running one makes room and is computed again later.
 
 use crate::blocks::BlockHash;
 use crate::queue::{Queue, TenantId};
@@ -42,6 +42,11 @@ impl Sequence {
     /// Whoever has the greatest makes room first.
     fn importance(&self) -> (i32, u64) {
         (self.priority, self.arrival)
+    }
+
+    /// Whether only its latest token is not computed.
+    fn decodes(&self) -> bool {
+        self.tokens - self.computed == 1
     }
 
     pub(crate) fn need(&self) -> Need<'_> {
@@ -88,13 +93,64 @@ pub struct Scheduler {
     cached_tokens: u64,
 }
 
+/// What a step computes of a sequence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Nothing,
+    /// The latest token, so that the answer goes on.
+    Answer,
+    /// So many tokens that were known before it ran.
+    Prompt(u32),
+}
+
+impl Part {
+    fn tokens(self) -> u32 {
+        match self {
+            Self::Nothing => 0,
+            Self::Answer => 1,
+            Self::Prompt(tokens) => tokens,
+        }
+    }
+}
+
 /// A step under construction.
 #[derive(Default)]
 struct Draft {
-    /// For each running sequence its tokens in this step.
-    lengths: Vec<u32>,
+    /// For each running sequence its part of this step.
+    parts: Vec<Part>,
+    /// Tokens that are left of the step's.
     budget: u32,
+    /// Of these, how many may be of prompts.
+    prompts: u32,
     admitted: Vec<(RequestId, u32)>,
+}
+
+impl Draft {
+    /// How many prompt tokens there is room for.
+    fn room(&self) -> u32 {
+        self.budget.min(self.prompts)
+    }
+
+    /// Takes up to `left` tokens of a prompt.
+    fn prompt(&mut self, left: u32) -> Part {
+        let tokens = left.min(self.room());
+        self.budget -= tokens;
+        self.prompts -= tokens;
+        Part::Prompt(tokens)
+    }
+
+    /// The last sequence leaves the step.
+    fn drop_last(&mut self) {
+        let part = self.parts.pop().expect("one part per running sequence");
+        self.budget += part.tokens();
+        if let Part::Prompt(tokens) = part {
+            self.prompts += tokens;
+        }
+    }
+
+    fn answers(&self) -> u32 {
+        self.parts.iter().filter(|part| **part == Part::Answer).count() as u32
+    }
 }
 
 /// What became of an attempt to admit a sequence.
@@ -197,29 +253,41 @@ impl Scheduler {
     }
 
     /// Plans the next step; `None` if nothing can run. The plan must come back through [`Self::commit`].
-    pub fn schedule(&mut self) -> Option<StepPlan> {
+    ///
+    /// - `prompts_beside`: of the number of answers that go on, how many tokens of prompts may be computed with them; at
+    ///   least 1.
+    pub fn schedule(&mut self, prompts_beside: impl FnOnce(u32) -> u32) -> Option<StepPlan> {
         assert!(!self.outstanding, "a plan is outstanding: commit it before the next");
         let preempted_before = self.preemptions;
         let mut draft = Draft {
-            lengths: vec![0; self.running.len()],
+            parts: vec![Part::Nothing; self.running.len()],
             budget: self.options.step_tokens_max,
+            prompts: u32::MAX,
             ..Draft::default()
         };
         // Decodes first, so that a long prompt never delays a running answer.
-        for decoding in [true, false] {
-            let mut at = 0;
-            while at < self.running.len() && draft.budget > 0 {
-                let sequence = &self.running[at];
-                let left = sequence.tokens - sequence.computed;
-                if (left == 1) == decoding && draft.lengths[at] == 0 {
-                    let len = left.min(draft.budget);
-                    if self.grow(at, len, &mut draft) {
-                        draft.lengths[at] = len;
-                        draft.budget -= len;
-                    }
-                }
-                at += 1;
+        let mut at = 0;
+        while at < self.running.len() && draft.budget > 0 {
+            if self.running[at].decodes() && self.grow(at, 1, &mut draft) {
+                draft.parts[at] = Part::Answer;
+                draft.budget -= 1;
             }
+            at += 1;
+        }
+        let answers = draft.answers();
+        if answers > 0 {
+            draft.prompts = prompts_beside(answers);
+        }
+        at = 0;
+        while at < self.running.len() && draft.room() > 0 {
+            let sequence = &self.running[at];
+            if !sequence.decodes() {
+                let left = sequence.tokens - sequence.computed;
+                if self.grow(at, left.min(draft.room()), &mut draft) {
+                    draft.parts[at] = draft.prompt(left);
+                }
+            }
+            at += 1;
         }
         // Whoever was preempted in this step would be the first to come back, only to be preempted again.
         if self.preemptions == preempted_before {
@@ -228,7 +296,7 @@ impl Scheduler {
         let slices: Vec<Slice> = self
             .running
             .iter()
-            .zip(draft.lengths)
+            .zip(draft.parts.iter().map(|part| part.tokens()))
             .filter(|(_, len)| *len > 0)
             .map(|(sequence, len)| Slice {
                 id: sequence.id,
@@ -243,12 +311,12 @@ impl Scheduler {
         }
         self.outstanding = true;
         self.step += 1;
-        Some(StepPlan { step: self.step, slices, admitted: draft.admitted })
+        Some(StepPlan { step: self.step, answers: draft.answers(), slices, admitted: draft.admitted })
     }
 
     /// Admits waiting sequences in the queue's order while there is room and budget.
     fn admit(&mut self, draft: &mut Draft) {
-        if self.queue.len() == 0 || draft.budget == 0 {
+        if self.queue.len() == 0 || draft.room() == 0 {
             return;
         }
         let mut coming: HashSet<BlockHash> = HashSet::new();
@@ -257,7 +325,7 @@ impl Scheduler {
         }
         // Who waits for a prefix, and so does not hold up those behind.
         let mut passed: HashSet<RequestId> = HashSet::new();
-        while draft.budget > 0 {
+        while draft.room() > 0 {
             let Some(at) = self.queue.next(&passed) else { return };
             match self.try_admit(at, &mut coming, draft) {
                 Admission::Admitted => {}
@@ -310,18 +378,17 @@ impl Scheduler {
             draft.admitted.push((sequence.id, sequence.computed));
         }
         self.add_coming(&sequence, coming);
-        let len = (sequence.tokens - sequence.computed).min(draft.budget);
-        draft.budget -= len;
+        let part = draft.prompt(sequence.tokens - sequence.computed);
         let place = self.running.partition_point(|other| other.importance() < sequence.importance());
         self.running.insert(place, sequence);
-        draft.lengths.insert(place, len);
+        draft.parts.insert(place, part);
         Admission::Admitted
     }
 
     /// The least important running sequence makes room and waits again.
     fn preempt_last(&mut self, draft: &mut Draft) {
         let mut victim = self.running.pop().expect("there is at least one");
-        draft.budget += draft.lengths.pop().expect("one length per running sequence");
+        draft.drop_last();
         self.pool.give_back(std::mem::take(&mut victim.blocks));
         victim.computed = 0;
         self.queue.put_back(victim);

@@ -25,6 +25,8 @@ pub struct StepPlan {
     pub step: u64,
     /// What runs, the most important sequences first.
     pub slices: Vec<Slice>,
+    /// How many of `slices` are answers that go on; all others belong to prompts.
+    pub answers: u32,
     /// The sequences that run for the first time, each with how many of its prompt's tokens need not be computed.
     pub admitted: Vec<(RequestId, u32)>,
 }

@@ -47,12 +47,13 @@ fn prompt(story: u8, shared: usize, own: usize, at: usize) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
-    /// Whatever happens: the budget holds, blocks are conserved, every sequence reads the keys and values of its own
+    /// Whatever happens: the budget holds, and what prompts may have beside answers, blocks are conserved, every sequence reads the keys and values of its own
     /// tokens and of no other (the pretend engine checks both), nothing is taken that makes those who wait need more than
     /// may be needed, and everything that was taken and is not ended from outside ends.
     #[test]
     fn random_loads_keep_every_promise(
         budget in 1_u32..12,
+        beside in 1_u32..12,
         blocks in 5_u32..14,
         queued in 1_u64..4,
         prefix_cache in any::<bool>(),
@@ -102,7 +103,9 @@ proptest! {
                 prop_assert!(left.remove(&id));
             }
             arrive(&mut engine, &mut left);
-            let Some(plan) = engine.scheduler.schedule() else { break };
+            let Some(plan) = engine.scheduler.schedule(|_| beside) else { break };
+            let prompts = plan.tokens() - plan.answers;
+            prop_assert!(plan.answers == 0 || prompts <= beside, "{prompts} tokens of prompts: {plan:?}");
             let first = plan.slices[0].id;
             let outcome = match happens.get(round as usize) {
                 Some(0) => StepOutcome::Failed { ended: vec![] },

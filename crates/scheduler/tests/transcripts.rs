@@ -3,7 +3,8 @@
 //! `pool budget=8 seqs=4 queue=4 block=2 blocks=8 context=64` makes a scheduler; `submit a prompt=4 max=3` a sequence
 //! whose prompt is like no other, `submit a says=once max=3` one whose tokens are those letters; further `tenant=1`,
 //! `priority=5`, `deadline=100`; `submit abc` three choices of one request. With `queued=9` a pool lets those who wait need
-//! that many blocks, and shows how many they do. `step` plans and commits with a token for each sampling sequence; `step stop=a` lets a's
+//! that many blocks, and shows how many they do; with `beside=6` six tokens of prompts may be computed beside one answer, three
+//! beside two. `step` plans and commits with a token for each sampling sequence; `step stop=a` lets a's
 //! token end it; `fail` / `fail end=a` fails the step; `plan` leaves it outstanding until `commit`; `abort a`;
 //! `time 100`. `+4` beside a slice: four tokens of the prompt came from the prefix cache.
 
@@ -46,6 +47,7 @@ fn check(script: &str, expected: Expect) {
     let mut engine: Option<Engine> = None;
     let mut held: Option<StepPlan> = None;
     let mut shows_need = false;
+    let mut most_beside = u32::MAX;
     for command in script.split('|').map(str::trim) {
         let mut words = command.split_whitespace();
         let verb = words.next().unwrap();
@@ -54,6 +56,7 @@ fn check(script: &str, expected: Expect) {
         let number = |key: &str, default: u32| value(key).map_or(default, |text| text.parse().unwrap());
         if verb == "pool" {
             shows_need = value("queued").is_some();
+            most_beside = number("beside", u32::MAX);
             engine = Some(Engine::new(SchedulerOptions {
                 step_tokens_max: number("budget", 8),
                 sequences_max: number("seqs", 4),
@@ -67,6 +70,7 @@ fn check(script: &str, expected: Expect) {
             continue;
         }
         let engine = engine.as_mut().unwrap();
+        let beside = |answers: u32| most_beside / answers;
         write!(out, "{command}: ").unwrap();
         match verb {
             "submit" => {
@@ -89,7 +93,7 @@ fn check(script: &str, expected: Expect) {
                 ends(engine.scheduler.expire(Millis(words[0].parse().unwrap())), &mut out);
             }
             "plan" => {
-                held = engine.scheduler.schedule();
+                held = engine.scheduler.schedule(beside);
                 out.push_str(&held.as_ref().map_or("nothing".to_owned(), show));
             }
             "commit" => {
@@ -98,7 +102,7 @@ fn check(script: &str, expected: Expect) {
                 let outcome = engine.sample(&plan, None);
                 write!(out, "{:?}", engine.scheduler.commit(plan, outcome)).unwrap();
             }
-            "step" | "fail" => match engine.scheduler.schedule() {
+            "step" | "fail" => match engine.scheduler.schedule(beside) {
                 None => out.push_str("nothing"),
                 Some(plan) => {
                     out.push_str(&show(&plan));
@@ -123,6 +127,27 @@ fn check(script: &str, expected: Expect) {
         writeln!(out, " (free {}{cached}, waiting {waiting}{need})", stats.blocks_free).unwrap();
     }
     expected.assert_eq(&out);
+}
+
+#[test]
+fn prompts_are_cut_where_answers_would_wait_for_them() {
+    check(
+        "pool beside=6 budget=16 blocks=40 | submit a prompt=12 max=9 | step | submit b prompt=9 max=9 | \
+         submit c prompt=5 max=9 | step | step | step | step | step | submit d prompt=9 max=1 | step",
+        expect![[r#"
+            submit a prompt=12 max=9: ok (free 40, waiting 1)
+            step: a[0..12]! (free 34, waiting 0)
+            submit b prompt=9 max=9: ok (free 34, waiting 1)
+            submit c prompt=5 max=9: ok (free 34, waiting 2)
+            step: a[12..13]! b[0..6] (free 28, waiting 1)
+            step: a[13..14]! b[6..9]! c[0..3] (free 25, waiting 0)
+            step: a[14..15]! b[9..10]! c[3..5]! (free 24, waiting 0)
+            step: a[15..16]! b[10..11]! c[5..6]! (free 23, waiting 0)
+            step: a[16..17]! b[11..12]! c[6..7]! (free 21, waiting 0)
+            submit d prompt=9 max=1: ok (free 21, waiting 1)
+            step: a[17..18]! b[12..13]! c[7..8]! d[0..2] (free 15, waiting 0)
+        "#]],
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Keeps true: what a request gets depends on its own tokens, parameters and seed alone; a request whose
 //! reader is gone stops within one step. Does not know text, HTTP or connections.
 
+mod chunk;
 mod driver;
 mod forward;
 mod overlap;
@@ -15,6 +16,7 @@ pub use overlap::Overlap;
 pub(crate) use prefix::salt;
 
 use crate::dispatch::Dispatcher;
+use chunk::Chunk;
 use conclave_model::{Compute, Sampled, SamplingParams, Trunk};
 use conclave_scheduler::{
     BlockHash, Demand, Event, FinishReason, Scheduler, SchedulerOptions, Stats, Submission, SubmitError,
@@ -226,6 +228,7 @@ impl Running {
 struct Engine<C: Compute> {
     forward: Forward<C>,
     scheduler: Scheduler,
+    chunk: Chunk,
     running: BTreeMap<RequestId, Running>,
     block_size: usize,
     started: Instant,
@@ -236,11 +239,13 @@ struct Engine<C: Compute> {
 
 /// Starts the engine's thread.
 ///
+/// - `step_goal`: what a step with prompts and answers should take.
 /// - `driver`: what the connections to expert nodes run on.
 /// - Errors: the backend has no room for the KV blocks.
 pub(crate) fn start<C: Compute>(
     trunk: Trunk<C>,
     options: SchedulerOptions,
+    step_goal: Duration,
     overlap: Overlap,
     dispatcher: Arc<Dispatcher>,
     driver: Driver,
@@ -254,6 +259,7 @@ pub(crate) fn start<C: Compute>(
     let engine = Engine {
         forward,
         scheduler,
+        chunk: Chunk::new(step_goal.as_secs_f64()),
         running: BTreeMap::new(),
         block_size,
         started: Instant::now(),

@@ -17,7 +17,7 @@ struct StepFailure {
 
 impl<C: Compute> Engine<C> {
     pub(super) fn step(&mut self) {
-        let Some(plan) = self.scheduler.schedule() else { return };
+        let Some(plan) = self.scheduler.schedule(|answers| self.chunk.tokens(answers)) else { return };
         let span = tracing::debug_span!(
             target: conclave_telemetry::TRACE,
             "step",
@@ -36,6 +36,8 @@ impl<C: Compute> Engine<C> {
         }
         let (outcome, sampled) = match self.forward(&plan) {
             Ok(sampled) => {
+                let prompts = plan.tokens() - plan.answers;
+                self.chunk.took(plan.answers, prompts, started.elapsed().as_secs_f64());
                 let tokens = sampled.iter().map(|(id, token)| self.append(*id, token.token)).collect();
                 (StepOutcome::Done(tokens), sampled)
             }

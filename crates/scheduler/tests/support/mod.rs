@@ -90,10 +90,15 @@ impl Engine {
     /// One whole step; `None` if there is nothing to do.
     #[allow(dead_code, reason = "each test binary uses its own part")]
     pub(crate) fn step(&mut self) -> Option<(StepPlan, Vec<Event>)> {
-        let plan = self.scheduler.schedule()?;
+        let plan = self.scheduler.schedule(|_| u32::MAX)?;
         self.compute(&plan);
         let outcome = self.sample(&plan, None);
-        let copy = StepPlan { step: plan.step, slices: plan.slices.clone(), admitted: plan.admitted.clone() };
+        let copy = StepPlan {
+            step: plan.step,
+            answers: plan.answers,
+            slices: plan.slices.clone(),
+            admitted: plan.admitted.clone(),
+        };
         Some((copy, self.scheduler.commit(plan, outcome)))
     }
 }
