@@ -3,6 +3,7 @@
 //! Keeps true: it reads only the tensors of those experts, each checked against the manifest; it keeps no request
 //! state. Knows no token, no attention and no HTTP.
 
+mod background;
 mod membership;
 mod options;
 mod peers;
@@ -12,6 +13,7 @@ mod server;
 pub use options::NodeOptions;
 pub use server::ExpertServer;
 
+use background::Background;
 use conclave_control::ModelFacts;
 use conclave_control::command::RegisterNode;
 use conclave_control_rpc::{CoordinatorClient, Credentials};
@@ -45,6 +47,11 @@ pub enum NodeError {
         /// Why.
         error: std::io::Error,
     },
+    /// The operating system gives no threads to load with.
+    #[error(
+        "cannot start threads to load experts with: {0}; raise this process's limit of threads or memory"
+    )]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     /// The weights cannot be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -112,8 +119,18 @@ impl ExpertNode {
         let server = server.with_weights(giving, options.peer_rate_max);
         let queue = server.queue.clone();
         let standing = Arc::new(Mutex::new(Standing::Waiting("the coordinators")));
-        let membership =
-            Membership { client, registration, folder, manifest, experts, queue, standing, credentials };
+        let background = Background::start()?;
+        let membership = Membership {
+            client,
+            registration,
+            folder,
+            manifest,
+            experts,
+            queue,
+            standing,
+            credentials,
+            background,
+        };
         Ok(Self { server, membership })
     }
 

@@ -1,5 +1,6 @@
 //! The node's life in the cluster: register, heartbeat, load what it shall hold, let go of what it no longer shall.
 
+use crate::background::Background;
 use crate::queue::QueuedExperts;
 use crate::{NodeError, peers};
 use conclave_control::command::RegisterNode;
@@ -74,6 +75,8 @@ pub(crate) struct Membership {
     pub(crate) queue: Arc<QueuedExperts>,
     pub(crate) standing: Arc<Mutex<Standing>>,
     pub(crate) credentials: Credentials,
+    /// What loads.
+    pub(crate) background: Background,
 }
 
 impl Membership {
@@ -243,7 +246,8 @@ impl Membership {
         let count = keys.len();
         if self.folder.files.are_supplied() {
             let homes = peers::homes_of(state, &keys, this);
-            let bytes = peers::take(&self.folder, &self.manifest, homes, &self.credentials).await;
+            let (folder, manifest) = (&self.folder, &self.manifest);
+            let bytes = peers::take(folder, manifest, homes, &self.credentials, &self.background).await;
             if bytes > 0 {
                 let millis = started.elapsed().as_millis() as u64;
                 tracing::info!(bytes, millis, "took weights from other nodes");
@@ -256,7 +260,7 @@ impl Membership {
             let _piece = folder.progress.begin("loading the experts", bytes, Unit::Bytes);
             keys.into_iter().try_for_each(|key| experts.add(&folder, &manifest, key))
         };
-        match tokio::task::spawn_blocking(load).await {
+        match self.background.run(load).await {
             Ok(Ok(())) => {
                 let millis = started.elapsed().as_millis() as u64;
                 metrics::counter!("conclave_node_loaded_experts_total").increment(count as u64);
@@ -267,7 +271,7 @@ impl Membership {
                 tracing::error!(%error, "cannot load experts");
                 Err(error.to_string())
             }
-            Err(error) => Err(format!("loading stopped: {error}")),
+            Err(_) => Err("loading panicked, which is a bug; its log says where".to_owned()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Keeps true: every tensor that is taken is checked against the manifest; a peer that gives something else is asked no more.
 
+use crate::background::Background;
 use conclave_control::{ClusterState, NodeState};
 use conclave_expert_rpc::{PeerWeights, WeightSource};
 use conclave_model::{Manifest, ModelFolder};
@@ -63,10 +64,13 @@ pub(crate) async fn take(
     manifest: &Arc<Manifest>,
     homes: Vec<(String, Vec<ExpertKey>)>,
     credentials: &Credentials,
+    background: &Background,
 ) -> u64 {
     let taking = homes.into_iter().map(|(address, keys)| async move {
         let mut taken = 0;
-        if let Err(why) = take_from(&address, &keys, folder, manifest, credentials, &mut taken).await {
+        if let Err(why) =
+            take_from(&address, &keys, folder, manifest, credentials, background, &mut taken).await
+        {
             tracing::debug!(peer = address, why, "no weights from there");
         }
         taken
@@ -80,6 +84,7 @@ async fn take_from(
     folder: &Arc<ModelFolder>,
     manifest: &Arc<Manifest>,
     credentials: &Credentials,
+    background: &Background,
     taken: &mut u64,
 ) -> Result<(), String> {
     let mut names: HashMap<Digest, BTreeSet<String>> = HashMap::new();
@@ -108,7 +113,7 @@ async fn take_from(
                     Ok::<_, conclave_model::ModelError>(all && folder.files.put(name, &bytes, right)?)
                 })
             };
-            match tokio::task::spawn_blocking(put).await {
+            match background.run(put).await {
                 Ok(Ok(true)) => {
                     metrics::counter!("conclave_node_weights_received_bytes_total").increment(len);
                     total.set(total.get() + len);

@@ -39,7 +39,7 @@ impl LocalExperts {
             return Ok(());
         }
         let expert = Arc::new(ExpertFfn::load(folder, manifest, key)?);
-        self.swap(|experts| drop(experts.insert(key, expert)));
+        self.swap(|experts| drop(experts.insert(key, expert.clone())));
         Ok(())
     }
 
@@ -48,11 +48,18 @@ impl LocalExperts {
         self.swap(|experts| experts.retain(|key, _| !keys.contains(key)));
     }
 
-    fn swap(&self, change: impl FnOnce(&mut Experts)) {
-        let mut experts = self.experts.write().expect("no panic holds this lock");
-        let mut next = Experts::clone(&experts);
-        change(&mut next);
-        *experts = Arc::new(next);
+    fn swap(&self, change: impl Fn(&mut Experts)) {
+        loop {
+            let before = self.experts();
+            let mut next = Experts::clone(&before);
+            change(&mut next);
+            // Not under the lock: whoever loads may have to leave its core at any moment, and calls must not wait for that.
+            let mut experts = self.experts.write().expect("no panic holds this lock");
+            if Arc::ptr_eq(&experts, &before) {
+                *experts = Arc::new(next);
+                return;
+            }
+        }
     }
 
     fn experts(&self) -> Arc<Experts> {
