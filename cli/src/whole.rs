@@ -154,6 +154,7 @@ impl Whole {
             folder.spec.expert_keys(),
             way.rows.resolve(folder.dtype),
             homes,
+            pool.clone(),
         ));
         let forward = match folder.backend.clone() {
             Backend::Cpu => {

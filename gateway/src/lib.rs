@@ -140,6 +140,7 @@ impl Gateway {
             folder.spec.expert_keys(),
             options.rows_dtype.resolve(folder.dtype),
             homes,
+            pool.clone(),
         ));
         let context_max = (folder.spec.context_max as u32).min(options.context_max.unwrap_or(u32::MAX));
         // candle rounds keys and values to the dtype, but keeps them in f32.

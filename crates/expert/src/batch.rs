@@ -2,9 +2,10 @@
 //! backend rounds exactly as a remote one does.
 
 use bytes::Bytes;
-use conclave_kernels::Keeper;
+use conclave_kernels::Pool;
 use conclave_model::NumericDtype;
 use conclave_types::{ExpertIdx, LayerIdx, ModelDigest, PlacementEpoch};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::ExpertError;
@@ -38,6 +39,48 @@ impl RowDtype {
             Self::Q8 => conclave_kernels::q8_row_bytes(width),
         }
     }
+
+    /// Rounds rows `[any, width]` to the bytes `to`.
+    fn round(self, width: usize, from: &[f32], to: &mut [u8]) {
+        match self {
+            Self::F32 => {
+                let bytes = to.as_chunks_mut::<4>().0.iter_mut();
+                bytes.zip(from).for_each(|(bytes, value)| *bytes = value.to_le_bytes());
+            }
+            Self::Bf16 => conclave_kernels::to_bf16(from, to),
+            Self::Q8 => {
+                let rows = to.chunks_exact_mut(self.row_bytes(width)).zip(from.chunks_exact(width));
+                rows.for_each(|(to, from)| conclave_kernels::to_q8(from, to));
+            }
+        }
+    }
+
+    /// Widens the bytes of rows exactly, to `[any, width]`.
+    fn widen(self, width: usize, from: &[u8], to: &mut [f32]) {
+        match self {
+            Self::F32 => {
+                let values = from.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+                to.iter_mut().zip(values).for_each(|(to, value)| *to = value);
+            }
+            Self::Bf16 => conclave_kernels::from_bf16(from, to),
+            Self::Q8 => {
+                let rows = from.chunks_exact(self.row_bytes(width)).zip(to.chunks_exact_mut(width));
+                rows.for_each(|(from, to)| conclave_kernels::from_q8(from, to));
+            }
+        }
+    }
+
+    /// Whether rows hold no NaN and no infinity.
+    fn all_finite(self, width: usize, rows: &[u8]) -> bool {
+        match self {
+            Self::F32 => rows.as_chunks::<4>().0.iter().all(|bytes| f32::from_le_bytes(*bytes).is_finite()),
+            Self::Bf16 => conclave_kernels::all_finite_bf16(rows),
+            Self::Q8 => {
+                let mut rows = rows.chunks_exact(self.row_bytes(width));
+                rows.all(|row| conclave_kernels::all_finite_q8(row, width))
+            }
+        }
+    }
 }
 
 /// Activation rows `[count, width]`, little-endian.
@@ -56,24 +99,40 @@ pub struct Rows {
 impl Rows {
     /// Rounds `values` `[count, width]` to `dtype`.
     pub fn from_f32(dtype: RowDtype, width: usize, values: &[f32]) -> Self {
-        Self::from_f32_in(&Keeper::default(), dtype, width, values)
+        Self::from_f32_on(&Pool::inline(), dtype, width, values)
     }
 
-    /// [`Self::from_f32`], in memory of `keeper`.
-    pub fn from_f32_in(keeper: &Keeper, dtype: RowDtype, width: usize, values: &[f32]) -> Self {
-        let count = values.len() / width;
-        let mut data = keeper.take(count * dtype.row_bytes(width));
-        match dtype {
-            RowDtype::F32 => {
-                let bytes = data.as_chunks_mut::<4>().0.iter_mut();
-                bytes.zip(values).for_each(|(bytes, value)| *bytes = value.to_le_bytes());
+    /// [`Self::from_f32`], with the threads and in the memory of `pool`.
+    pub fn from_f32_on(pool: &Pool, dtype: RowDtype, width: usize, values: &[f32]) -> Self {
+        Self::rounded(pool, dtype, width, values, |_| {})
+    }
+
+    /// [`Self::from_f32_on`]; `None` if a value is NaN or infinite, which one that is too large for `dtype` becomes.
+    pub fn finite_from_f32(pool: &Pool, dtype: RowDtype, width: usize, values: &[f32]) -> Option<Self> {
+        let finite = AtomicBool::new(true);
+        let rows = Self::rounded(pool, dtype, width, values, |part| {
+            if !dtype.all_finite(width, part) {
+                finite.store(false, Ordering::Relaxed);
             }
-            RowDtype::Bf16 => conclave_kernels::to_bf16(values, &mut data),
-            RowDtype::Q8 => {
-                let rows = data.chunks_exact_mut(dtype.row_bytes(width)).zip(values.chunks_exact(width));
-                rows.for_each(|(to, from)| conclave_kernels::to_q8(from, to));
-            }
-        }
+        });
+        finite.into_inner().then_some(rows)
+    }
+
+    /// [`Self::from_f32_on`]; `then` is shown the bytes of some rows after some, while the caches have them.
+    fn rounded(
+        pool: &Pool,
+        dtype: RowDtype,
+        width: usize,
+        values: &[f32],
+        then: impl Fn(&[u8]) + Send + Sync,
+    ) -> Self {
+        let (count, bytes, part) = (values.len() / width, dtype.row_bytes(width), rows_a_task(width));
+        let mut data = pool.buffer(count * bytes);
+        pool.chunks(&mut data, part * bytes, values.len(), |at, to| {
+            let from = &values[at * part * width..][..to.len() / bytes * width];
+            dtype.round(width, from, to);
+            then(to);
+        });
         Self { dtype, width, count, data: Bytes::from_owner(data) }
     }
 
@@ -96,24 +155,18 @@ impl Rows {
     /// The rows widened exactly, `[count, width]`.
     pub fn to_f32(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.count * self.width];
-        self.widen(&mut values);
+        self.dtype.widen(self.width, &self.data, &mut values);
         values
     }
 
-    /// Writes the rows, widened exactly, to `to` `[count, width]`.
-    pub fn widen(&self, to: &mut [f32]) {
-        match self.dtype {
-            RowDtype::F32 => {
-                let values = self.data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-                to.iter_mut().zip(values).for_each(|(to, value)| *to = value);
-            }
-            RowDtype::Bf16 => conclave_kernels::from_bf16(&self.data, to),
-            RowDtype::Q8 => {
-                let rows = self.data.chunks_exact(self.dtype.row_bytes(self.width));
-                let rows = rows.zip(to.chunks_exact_mut(self.width));
-                rows.for_each(|(from, to)| conclave_kernels::from_q8(from, to));
-            }
-        }
+    /// Writes the rows, widened exactly, to `to` `[count, width]`, with the threads of `pool`.
+    pub fn widen(&self, pool: &Pool, to: &mut [f32]) {
+        let (bytes, part) = (self.dtype.row_bytes(self.width), rows_a_task(self.width));
+        let cost = to.len();
+        pool.chunks(to, part * self.width, cost, |at, to| {
+            let from = &self.data[at * part * bytes..][..to.len() / self.width * bytes];
+            self.dtype.widen(self.width, from, to);
+        });
     }
 
     /// The bytes of row `row`. Panics if it is not there.
@@ -132,17 +185,24 @@ impl Rows {
         }
     }
 
-    /// Whether no value is NaN or infinite.
-    pub fn all_finite(&self) -> bool {
-        match self.dtype {
-            RowDtype::F32 => conclave_kernels::all_finite(&self.to_f32()),
-            RowDtype::Bf16 => conclave_kernels::all_finite_bf16(&self.data),
-            RowDtype::Q8 => {
-                let mut rows = self.data.chunks_exact(self.dtype.row_bytes(self.width));
-                rows.all(|row| conclave_kernels::all_finite_q8(row, self.width))
+    /// Whether no value is NaN or infinite; looked at with the threads of `pool`.
+    pub fn all_finite(&self, pool: &Pool) -> bool {
+        let part = rows_a_task(self.width) * self.dtype.row_bytes(self.width);
+        let finite = AtomicBool::new(true);
+        pool.each(self.data.len().div_ceil(part), self.count * self.width, |at| {
+            let bytes = &self.data[at * part..self.data.len().min((at + 1) * part)];
+            if !self.dtype.all_finite(self.width, bytes) {
+                finite.store(false, Ordering::Relaxed);
             }
-        }
+        });
+        finite.into_inner()
     }
+}
+
+/// How many rows a thread takes at once: few enough that the caches hold them.
+fn rows_a_task(width: usize) -> usize {
+    const VALUES: usize = 32 << 10;
+    VALUES.div_ceil(width)
 }
 
 /// Which connection a call takes, so that a large prefill never blocks a small decode.
@@ -220,4 +280,45 @@ pub struct ExpertOutput {
     pub queue_us: u32,
     /// Time of the grouped product that the call was part of, in microseconds.
     pub compute_us: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DTYPES: [RowDtype; 3] = [RowDtype::F32, RowDtype::Bf16, RowDtype::Q8];
+
+    #[test]
+    fn threads_change_no_bit() {
+        // More than a thread takes at once, and no whole number of what it takes.
+        let (width, count) = (2048, 53);
+        let values: Vec<f32> = (0..width * count).map(|i| (i as f32 * 0.37).sin()).collect();
+        let pool = Pool::new(3);
+        for dtype in DTYPES {
+            let alone = Rows::from_f32(dtype, width, &values);
+            assert!(Rows::from_f32_on(&pool, dtype, width, &values) == alone, "{dtype:?} rounded");
+            assert!(
+                Rows::finite_from_f32(&pool, dtype, width, &values).as_ref() == Some(&alone),
+                "{dtype:?}"
+            );
+            let mut wide = vec![f32::NAN; values.len()];
+            alone.widen(&pool, &mut wide);
+            assert!(wide == alone.to_f32(), "{dtype:?} widened");
+        }
+    }
+
+    #[test]
+    fn one_damaged_value_is_found_wherever_it_is() {
+        let (width, count) = (96, 700);
+        let pool = Pool::new(3);
+        for (dtype, at) in
+            DTYPES.into_iter().flat_map(|dtype| [0, 40_000, width * count - 1].map(|at| (dtype, at)))
+        {
+            let mut values = vec![1.0; width * count];
+            assert!(Rows::from_f32(dtype, width, &values).all_finite(&pool), "{dtype:?}");
+            values[at] = f32::INFINITY;
+            assert!(!Rows::from_f32(dtype, width, &values).all_finite(&pool), "{dtype:?} at {at}");
+            assert_eq!(Rows::finite_from_f32(&pool, dtype, width, &values), None, "{dtype:?} at {at}");
+        }
+    }
 }

@@ -112,7 +112,7 @@ impl LocalExperts {
         let mut inputs = self.pool.buffer(fit().map(|batch| batch.rows.count).sum::<usize>() * hidden);
         for (call, batch) in batches.iter().enumerate().filter(|(call, _)| checks[*call].is_ok()) {
             let place = first_input * hidden;
-            batch.rows.widen(&mut inputs[place..place + batch.rows.count * hidden]);
+            batch.rows.widen(&self.pool, &mut inputs[place..place + batch.rows.count * hidden]);
             let mut first_answer = 0;
             for ExpertRows { expert, rows } in &batch.experts {
                 let key = ExpertKey { layer: batch.layer, expert: *expert };
@@ -143,11 +143,9 @@ impl LocalExperts {
         let finish =
             |((batch, check), output): ((&&ExpertBatch, Result<(), ExpertError>), &mut Buffer<f32>)| {
                 check?;
-                let rows = Rows::from_f32_in(self.pool.keeper(), batch.rows.dtype, batch.rows.width, output);
-                if !rows.all_finite() {
-                    return Err(ExpertError::Failed(format!("layer {} gave NaN or infinity", batch.layer)));
-                }
-                Ok(ExpertOutput { rows, queue_us: 0, compute_us })
+                let rows = Rows::finite_from_f32(&self.pool, batch.rows.dtype, batch.rows.width, output);
+                let damaged = || ExpertError::Failed(format!("layer {} gave NaN or infinity", batch.layer));
+                Ok(ExpertOutput { rows: rows.ok_or_else(damaged)?, queue_us: 0, compute_us })
             };
         batches.iter().zip(checks).zip(&mut outputs).map(finish).collect()
     }

@@ -144,6 +144,24 @@ impl Pool {
         }
     }
 
+    /// Runs `task(i, chunk)` for every `len` elements of `data`, fewer in the last chunk, which together cost about
+    /// `multiply_adds`; as [`Self::each`] does.
+    pub fn chunks<T: Send>(
+        &self,
+        data: &mut [T],
+        len: usize,
+        multiply_adds: usize,
+        task: impl Fn(usize, &mut [T]) + Send + Sync,
+    ) {
+        let all = data.len();
+        let data = Disjoint::new(data);
+        self.each(all.div_ceil(len), multiply_adds, |at| {
+            let from = at * len;
+            // SAFETY: chunks do not overlap, and each is one task's.
+            task(at, unsafe { data.slice(from, len.min(all - from)) });
+        });
+    }
+
     /// Opens a region, works in it, closes it; what a task panicked with, if one did.
     fn region<F: Fn(usize) + Sync>(
         &self,
@@ -288,6 +306,19 @@ mod tests {
                 assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
             }
         }
+    }
+
+    #[test]
+    fn every_chunk_is_written_in_its_place() {
+        let pool = Pool::new(3);
+        for len in [1, 5, 7, 100, 101, 999] {
+            let mut data = vec![0; 100];
+            pool.chunks(&mut data, len, usize::MAX, |at, chunk| {
+                chunk.iter_mut().enumerate().for_each(|(place, value)| *value += at * len + place);
+            });
+            assert_eq!(data, (0..100).collect::<Vec<_>>(), "in chunks of {len}");
+        }
+        pool.chunks(&mut [0_u8; 0], 4, usize::MAX, |_, _| panic!("there is nothing"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Keeps true: ties go to the lowest expert id; `combine` adds in router order in f32, whoever answered first.
 
 use crate::RouterRule;
-use conclave_kernels::{softmax_in_place, top_k};
+use conclave_kernels::{Pool, softmax_in_place, top_k};
 use conclave_types::ExpertIdx;
 
 /// The experts of each row.
@@ -58,26 +58,32 @@ pub fn route(
 /// Sums the experts' answers: `answer(row, k)` is the row of width `width` for the k-th expert of `row`.
 ///
 /// Returns `[rows, width]`.
-pub fn combine<'a>(routing: &Routing, width: usize, answer: impl Fn(usize, usize) -> &'a [f32]) -> Vec<f32> {
-    combine_with(routing, width, |row, k, weight, out| {
+pub fn combine<'a>(
+    routing: &Routing,
+    width: usize,
+    answer: impl Fn(usize, usize) -> &'a [f32] + Send + Sync,
+) -> Vec<f32> {
+    combine_with(&Pool::inline(), routing, width, |row, k, weight, out| {
         out.iter_mut().zip(answer(row, k)).for_each(|(out, value)| *out += weight * value);
     })
 }
 
 /// [`combine`] for answers in any form: `add(row, k, weight, out)` adds `weight` times the answer of the k-th expert
-/// of `row` to `out` `[width]`.
+/// of `row` to `out` `[width]`. The rows are shared out to the threads of `pool`.
 pub fn combine_with(
+    pool: &Pool,
     routing: &Routing,
     width: usize,
-    add: impl Fn(usize, usize, f32, &mut [f32]),
+    add: impl Fn(usize, usize, f32, &mut [f32]) + Send + Sync,
 ) -> Vec<f32> {
     let mut out = vec![0.0; routing.rows() * width];
-    for (row, out) in out.chunks_exact_mut(width).enumerate() {
+    let cost = out.len() * routing.top_k;
+    pool.chunks(&mut out, width, cost, |row, out| {
         // In router order, not in order of arrival: f32 addition is not associative and goldens compare bits.
         for k in 0..routing.top_k {
             add(row, k, routing.weights[row * routing.top_k + k], out);
         }
-    }
+    });
     out
 }
 

@@ -10,6 +10,7 @@ use super::split::{Askable, NodeBatch, split};
 use super::times::LayerTimes;
 use super::{DispatchError, Dispatcher, Homes};
 use conclave_expert::{ExpertBatch, ExpertError, ExpertOutput, ExpertRows, Lane, Rows};
+use conclave_kernels::Pool;
 use conclave_model::{Routing, combine_with};
 use conclave_types::{ExpertKey, LayerIdx, NodeId};
 use std::collections::BTreeSet;
@@ -65,6 +66,7 @@ struct Probed {
 /// A layer that is being computed.
 pub(super) struct LayerRun<'a> {
     dispatcher: &'a Dispatcher,
+    pool: &'a Pool,
     health: &'a Health,
     clock: &'a Clock,
     layer: LayerIdx,
@@ -101,6 +103,7 @@ pub(super) struct LayerRun<'a> {
 impl<'a> LayerRun<'a> {
     pub(super) fn new(
         dispatcher: &'a Dispatcher,
+        pool: &'a Pool,
         layer: LayerIdx,
         lane: Lane,
         hidden: usize,
@@ -109,12 +112,13 @@ impl<'a> LayerRun<'a> {
     ) -> Self {
         let started = dispatcher.clock.now();
         // Rounded once, whoever gets them.
-        let rows = Rows::from_f32_in(&dispatcher.keeper, dispatcher.dtype, hidden, rows);
+        let rows = Rows::from_f32_on(pool, dispatcher.dtype, hidden, rows);
         let mut times = LayerTimes::default();
         times.packed(dispatcher.clock.now() - started);
         let pairs = routing.experts.len();
         Self {
             dispatcher,
+            pool,
             health: &dispatcher.health,
             clock: &dispatcher.clock,
             layer,
@@ -163,7 +167,7 @@ impl<'a> LayerRun<'a> {
         self.end_probe().await;
         self.judge();
         let (answers, replies) = (&self.answers, &self.replies);
-        let combined = combine_with(self.routing, self.hidden, |row, k, weight, out| {
+        let combined = combine_with(self.pool, self.routing, self.hidden, |row, k, weight, out| {
             let answer = answers[row * self.routing.top_k + k];
             let (reply, row) = answer.expect("the loop ends when every pair is answered");
             replies[reply].add_weighted(row, weight, out);
@@ -320,7 +324,7 @@ impl<'a> LayerRun<'a> {
         let took = now - flight.began;
         let Flight { batch, kind, work, overdue, .. } = flight;
         if let Kind::Probe(within) = kind {
-            let reply = reply.and_then(|output| check(output, &batch, self.hidden));
+            let reply = reply.and_then(|output| check(self.pool, output, &batch, self.hidden));
             if reply.is_ok() {
                 self.health.probe_took(batch.node, self.lane, work, took);
             }
@@ -330,7 +334,7 @@ impl<'a> LayerRun<'a> {
         let node = batch.node;
         let answer = reply.and_then(|output| {
             self.times.answered(&output, took);
-            check(output, &batch, self.hidden)
+            check(self.pool, output, &batch, self.hidden)
         });
         match answer {
             Ok(output) => {
@@ -546,7 +550,7 @@ impl<'a> LayerRun<'a> {
 }
 
 /// Accepts an answer only if it has the right shape and every value is finite.
-fn check(output: ExpertOutput, batch: &NodeBatch, hidden: usize) -> Reply {
+fn check(pool: &Pool, output: ExpertOutput, batch: &NodeBatch, hidden: usize) -> Reply {
     let rows = &output.rows;
     let expected = batch.pairs().count();
     if rows.width != hidden || rows.count != expected {
@@ -557,7 +561,7 @@ fn check(output: ExpertOutput, batch: &NodeBatch, hidden: usize) -> Reply {
     if rows.data.len() != bytes {
         return Err(ExpertError::Protocol(format!("{} bytes instead of {bytes}", rows.data.len())));
     }
-    if !rows.all_finite() {
+    if !rows.all_finite(pool) {
         return Err(ExpertError::Failed("the answer holds NaN or infinity".to_owned()));
     }
     Ok(output)

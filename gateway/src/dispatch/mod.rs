@@ -22,7 +22,7 @@ use layer::LayerRun;
 pub use split::{Askable, NodeBatch, NodeLoads, split};
 
 use conclave_expert::{ExpertBackend, Lane, RowDtype};
-use conclave_kernels::Keeper;
+use conclave_kernels::Pool;
 use conclave_model::Routing;
 use conclave_types::{ExpertIdx, ExpertKey, LayerIdx, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
 use std::collections::BTreeMap;
@@ -65,17 +65,21 @@ pub struct Dispatcher {
     health: Health,
     counts: ExpertCounts,
     clock: Clock,
-    /// Where large batches of rows lie.
-    keeper: Keeper,
+    /// Rounds, checks and adds up rows.
+    pool: Arc<Pool>,
+    /// The same while `pool` computes something else.
+    alone: Pool,
 }
 
 impl Dispatcher {
-    /// For `model`, whose experts are `keys` and whose rows travel as `dtype`.
+    /// For `model`, whose experts are `keys` and whose rows travel as `dtype`. `pool`: the trunk's, which waits while its
+    /// rows are away.
     pub fn new(
         model: ModelDigest,
         keys: impl IntoIterator<Item = ExpertKey>,
         dtype: RowDtype,
         homes: Homes,
+        pool: Arc<Pool>,
     ) -> Self {
         let counts = ExpertCounts::new(keys);
         let homes = RwLock::new(Arc::new(homes));
@@ -86,7 +90,8 @@ impl Dispatcher {
             health: Health::default(),
             counts,
             clock: Clock::default(),
-            keeper: Keeper::default(),
+            pool,
+            alone: Pool::inline(),
         }
     }
 
@@ -135,7 +140,21 @@ impl Dispatcher {
         routing: &Routing,
     ) -> Result<Vec<f32>, DispatchError> {
         self.counts.add(layer, &routing.experts);
-        LayerRun::new(self, layer, lane, hidden, rows, routing).run().await
+        LayerRun::new(self, &self.pool, layer, lane, hidden, rows, routing).run().await
+    }
+
+    /// [`Self::run_layer`] while the trunk works on other rows: a region of the pool that is taken for what little is to be done
+    /// here would leave the trunk with one thread.
+    pub async fn run_layer_beside(
+        &self,
+        layer: LayerIdx,
+        lane: Lane,
+        hidden: usize,
+        rows: &[f32],
+        routing: &Routing,
+    ) -> Result<Vec<f32>, DispatchError> {
+        self.counts.add(layer, &routing.experts);
+        LayerRun::new(self, &self.alone, layer, lane, hidden, rows, routing).run().await
     }
 }
 

@@ -120,6 +120,7 @@ fn dispatcher(backends: Vec<Arc<dyn ExpertBackend>>, homes: &[(u32, &[u64])]) ->
         homes.map.iter().map(|(key, _)| key).collect::<Vec<_>>(),
         RowDtype::F32,
         homes,
+        Arc::new(conclave_kernels::Pool::inline()),
     )
 }
 

@@ -198,7 +198,7 @@ impl<C: Compute> Forward<C> {
     ) -> Stream<C::Act> {
         let (dispatcher, hidden, routing) = (self.dispatcher.clone(), self.spec().hidden, Arc::new(routing));
         let asked = routing.clone();
-        let call = async move { dispatcher.run_layer(layer, lane, hidden, &rows, &asked).await };
+        let call = async move { dispatcher.run_layer_beside(layer, lane, hidden, &rows, &asked).await };
         let call = self.driver.handle().spawn(call.in_current_span());
         Stream::Away { residual, routing, call: AbortOnDropHandle::new(call) }
     }
