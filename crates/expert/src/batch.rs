@@ -73,7 +73,7 @@ impl RowDtype {
     /// Whether rows hold no NaN and no infinity.
     fn all_finite(self, width: usize, rows: &[u8]) -> bool {
         match self {
-            Self::F32 => rows.as_chunks::<4>().0.iter().all(|bytes| f32::from_le_bytes(*bytes).is_finite()),
+            Self::F32 => conclave_kernels::all_finite_f32(rows),
             Self::Bf16 => conclave_kernels::all_finite_bf16(rows),
             Self::Q8 => {
                 let mut rows = rows.chunks_exact(self.row_bytes(width));

@@ -49,8 +49,9 @@ fn add_f32_body(weight: f32, from: &[u8], to: &mut [f32]) {
 
 // A magnitude of exponent bits alone, or more, is infinity or NaN; integers compare faster than floats branch.
 #[inline(always)]
-fn finite_body(values: &[f32]) -> bool {
-    values.iter().fold(0, |worst, value| worst.max(value.to_bits() & 0x7fff_ffff)) < 0x7f80_0000
+fn finite_f32_body(from: &[u8]) -> bool {
+    let values = from.as_chunks::<4>().0;
+    values.iter().fold(0, |worst, value| worst.max(u32::from_le_bytes(*value) & 0x7fff_ffff)) < 0x7f80_0000
 }
 
 #[inline(always)]
@@ -142,7 +143,7 @@ per_isa! { fn to_bf16_on(from: &[f32], to: &mut [u8]) = to_bf16_body }
 per_isa! { fn from_bf16_on(from: &[u8], to: &mut [f32]) = from_bf16_body }
 per_isa! { fn add_bf16_on(weight: f32, from: &[u8], to: &mut [f32]) = add_bf16_body }
 per_isa! { fn add_f32_on(weight: f32, from: &[u8], to: &mut [f32]) = add_f32_body }
-per_isa! { fn finite_on(values: &[f32]) -> bool = finite_body }
+per_isa! { fn finite_f32_on(from: &[u8]) -> bool = finite_f32_body }
 per_isa! { fn finite_bf16_on(from: &[u8]) -> bool = finite_bf16_body }
 
 /// Rounds `from` to bf16, to nearest even, as little-endian bytes `to`, two for each value.
@@ -199,9 +200,9 @@ pub fn all_finite_q8(from: &[u8], width: usize) -> bool {
     scales.iter().all(|scale| f32::from_le_bytes(*scale).is_finite())
 }
 
-/// Whether no value is NaN or infinite.
-pub fn all_finite(values: &[f32]) -> bool {
-    finite_on(Isa::best(), values)
+/// Whether no f32 value is NaN or infinite.
+pub fn all_finite_f32(from: &[u8]) -> bool {
+    finite_f32_on(Isa::best(), from)
 }
 
 /// Whether no bf16 value is NaN or infinite.
@@ -224,7 +225,10 @@ mod tests {
                 to_bf16(&[value], &mut bytes);
                 assert_eq!(bytes, expected.to_le_bytes(), "{value} {:x}", value.to_bits());
                 assert_eq!(all_finite_bf16(&bytes), expected.to_f32().is_finite());
-                assert_eq!(all_finite(&[1.0, value]), value.is_finite());
+                assert_eq!(
+                    all_finite_f32(&[[0, 0, 0x80, 0x3f], value.to_le_bytes()].concat()),
+                    value.is_finite()
+                );
             }
         }
     }

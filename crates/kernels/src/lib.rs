@@ -29,7 +29,7 @@ pub const NUMERICS: &str = "lanes16-v1";
 
 pub use buffers::{Buffer, Keeper, Recycled};
 pub use convert::{
-    add_weighted_bf16, add_weighted_f32, add_weighted_q8, all_finite, all_finite_bf16, all_finite_q8,
+    add_weighted_bf16, add_weighted_f32, add_weighted_q8, all_finite_bf16, all_finite_f32, all_finite_q8,
     from_bf16, from_q8, q8_row_bytes, to_bf16, to_q8,
 };
 pub use isa::Isa;

@@ -123,11 +123,6 @@ impl Pool {
         self.buffers.take(len)
     }
 
-    /// Who keeps the memory of [`Self::buffer`].
-    pub fn keeper(&self) -> &Keeper {
-        &self.buffers
-    }
-
     /// Runs `task(i)` for `0..tasks`, which together cost about `multiply_adds`. A panic of a task reaches the
     /// caller after all threads have left.
     pub fn each(&self, tasks: usize, multiply_adds: usize, task: impl Fn(usize) + Send + Sync) {

@@ -57,6 +57,15 @@ pub enum DispatchError {
     },
 }
 
+/// What the trunk does while a layer's rows are away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing: its pool is free.
+    TrunkWaits,
+    /// It computes other rows.
+    TrunkWorks,
+}
+
 /// Sends layers to the experts' homes.
 pub struct Dispatcher {
     model: ModelDigest,
@@ -133,6 +142,7 @@ impl Dispatcher {
     /// Runs `rows` `[rows, hidden]` through their experts and combines: `[rows, hidden]`.
     pub async fn run_layer(
         &self,
+        meanwhile: Meanwhile,
         layer: LayerIdx,
         lane: Lane,
         hidden: usize,
@@ -140,21 +150,12 @@ impl Dispatcher {
         routing: &Routing,
     ) -> Result<Vec<f32>, DispatchError> {
         self.counts.add(layer, &routing.experts);
-        LayerRun::new(self, &self.pool, layer, lane, hidden, rows, routing).run().await
-    }
-
-    /// [`Self::run_layer`] while the trunk works on other rows: a region of the pool that is taken for what little is to be done
-    /// here would leave the trunk with one thread.
-    pub async fn run_layer_beside(
-        &self,
-        layer: LayerIdx,
-        lane: Lane,
-        hidden: usize,
-        rows: &[f32],
-        routing: &Routing,
-    ) -> Result<Vec<f32>, DispatchError> {
-        self.counts.add(layer, &routing.experts);
-        LayerRun::new(self, &self.alone, layer, lane, hidden, rows, routing).run().await
+        // A region of the pool that is taken for what little is to be done here would leave the trunk with one thread.
+        let pool = match meanwhile {
+            Meanwhile::TrunkWaits => &self.pool,
+            Meanwhile::TrunkWorks => &self.alone,
+        };
+        LayerRun::new(self, pool, layer, lane, hidden, rows, routing).run().await
     }
 }
 

@@ -167,7 +167,8 @@ impl Cluster {
     /// Runs one layer, whose result must be right; how long it took in milliseconds.
     fn layer(&self) -> u64 {
         let (started, routing) = (self.clock.now(), routing());
-        let call = self.dispatcher.run_layer(LayerIdx(0), Lane::Decode, 2, &ROWS, &routing);
+        let call =
+            self.dispatcher.run_layer(Meanwhile::TrunkWaits, LayerIdx(0), Lane::Decode, 2, &ROWS, &routing);
         assert_eq!(self.clock.run(call).unwrap(), COMBINED, "the bits do not depend on who answers");
         (self.clock.now() - started).as_millis() as u64
     }
@@ -207,7 +208,14 @@ impl Cluster {
 }
 
 fn run(dispatcher: &Dispatcher) -> Result<Vec<f32>, DispatchError> {
-    futures::executor::block_on(dispatcher.run_layer(LayerIdx(0), Lane::Decode, 2, &ROWS, &routing()))
+    futures::executor::block_on(dispatcher.run_layer(
+        Meanwhile::TrunkWaits,
+        LayerIdx(0),
+        Lane::Decode,
+        2,
+        &ROWS,
+        &routing(),
+    ))
 }
 
 #[test]
@@ -235,7 +243,8 @@ async fn a_busy_home_without_a_replica_is_asked_again_after_the_pause_it_named()
     let faulty = Faulty::new(Scale, [busy.clone(), ExpertError::Deadline(Duration::from_millis(1)), busy]);
     let dispatcher = dispatcher(vec![Arc::new(faulty)], &[(0, &[0]), (1, &[0]), (2, &[0])]);
     let started = Instant::now();
-    let combined = dispatcher.run_layer(LayerIdx(0), Lane::Decode, 2, &ROWS, &routing()).await;
+    let combined =
+        dispatcher.run_layer(Meanwhile::TrunkWaits, LayerIdx(0), Lane::Decode, 2, &ROWS, &routing()).await;
     assert_eq!(combined.unwrap(), COMBINED);
     assert!(started.elapsed() >= Duration::from_millis(60));
 }
@@ -444,7 +453,8 @@ fn an_answer_that_no_home_can_give_rightly_quarantines_nobody() {
     let cluster = Cluster::new(&TWO_HOMES);
     (0..3).for_each(|node| cluster.lies(node, Lie::NotANumber));
     let routing = routing();
-    let call = cluster.dispatcher.run_layer(LayerIdx(0), Lane::Decode, 2, &ROWS, &routing);
+    let call =
+        cluster.dispatcher.run_layer(Meanwhile::TrunkWaits, LayerIdx(0), Lane::Decode, 2, &ROWS, &routing);
     assert!(matches!(cluster.clock.run(call), Err(DispatchError::NoReplica { .. })));
     assert!([0, 1, 2].iter().all(|node| cluster.state(*node) != State::Quarantined));
     (0..3).for_each(|node| cluster.lies(node, Lie::None));
@@ -468,7 +478,8 @@ fn a_layer_that_is_given_up_leaves_no_home_marked_as_late() {
     while cluster.dispatcher.health.may_hedge(1) {}
     cluster.nodes.iter().for_each(|node| node.takes(1_000));
     let routing = routing();
-    let layer = cluster.dispatcher.run_layer(LayerIdx(0), Lane::Decode, 2, &ROWS, &routing);
+    let layer =
+        cluster.dispatcher.run_layer(Meanwhile::TrunkWaits, LayerIdx(0), Lane::Decode, 2, &ROWS, &routing);
     let given_up = async {
         let late = cluster.clock.sleep(MS(100));
         futures::pin_mut!(layer, late);

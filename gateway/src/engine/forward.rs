@@ -6,7 +6,7 @@
 
 use super::driver::Driver;
 use super::overlap::{Cutter, Overlap};
-use crate::dispatch::{DispatchError, Dispatcher};
+use crate::dispatch::{DispatchError, Dispatcher, Meanwhile};
 use conclave_expert::Lane;
 use conclave_model::{
     Compute, ComputeError, FeedForward, ModelSpec, RouteError, Routing, StepSequence, Trunk, TrunkError,
@@ -170,7 +170,14 @@ impl<C: Compute> Forward<C> {
                         FeedForward::Dense(x) => Stream::Here(x),
                         FeedForward::Sparse { residual, rows, routing } if alone => {
                             let (layer, hidden) = (LayerIdx(layer as u32), self.spec().hidden);
-                            let call = self.dispatcher.run_layer(layer, lane, hidden, &rows, &routing);
+                            let call = self.dispatcher.run_layer(
+                                Meanwhile::TrunkWaits,
+                                layer,
+                                lane,
+                                hidden,
+                                &rows,
+                                &routing,
+                            );
                             let combined = self.driver.block_on(call);
                             Stream::Here(self.add(residual, combined, Arc::new(routing), first_row)?)
                         }
@@ -198,7 +205,9 @@ impl<C: Compute> Forward<C> {
     ) -> Stream<C::Act> {
         let (dispatcher, hidden, routing) = (self.dispatcher.clone(), self.spec().hidden, Arc::new(routing));
         let asked = routing.clone();
-        let call = async move { dispatcher.run_layer_beside(layer, lane, hidden, &rows, &asked).await };
+        let call = async move {
+            dispatcher.run_layer(Meanwhile::TrunkWorks, layer, lane, hidden, &rows, &asked).await
+        };
         let call = self.driver.handle().spawn(call.in_current_span());
         Stream::Away { residual, routing, call: AbortOnDropHandle::new(call) }
     }
