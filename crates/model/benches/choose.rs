@@ -42,7 +42,7 @@ fn run(criterion: &mut Criterion) {
         let rule = RouterRule::SoftmaxTopK { renormalize: true };
         let name = format!("route, {rows} rows, {TOP_K} of {EXPERTS}");
         bench.case(case(name, logits.len(), EXP_OPERATIONS + 6), |_| {
-            black_box(route(rule, logits.clone(), EXPERTS, TOP_K).expect("finite logits"));
+            black_box(route(rule, &mut logits.clone(), EXPERTS, TOP_K).expect("finite logits"));
         });
     }
     // As sharp as a model's: the best is some twelve above the middle.

@@ -5,9 +5,9 @@
 
 use crate::{Compute, ComputeError, ModelError, ModelFolder, ModelSpec, StepSequence, WeightDtype};
 use candle_core::{D, DType, Device, Tensor};
-use conclave_kernels::Matrix;
 use conclave_kernels::attention::KvDtype;
 use conclave_kernels::quant::BLOCK;
+use conclave_kernels::{Buffer, Matrix};
 
 /// candle-core on one device.
 pub struct CandleCompute {
@@ -310,12 +310,12 @@ impl Compute for CandleCompute {
         Ok(x.index_select(&self.ids(rows.iter().map(|row| *row as u32).collect())?, 0)?)
     }
 
-    fn download(&self, x: &Tensor) -> Result<Vec<f32>, ComputeError> {
-        Ok(x.flatten_all()?.to_vec1()?)
+    fn download(&self, x: Tensor) -> Result<Buffer<f32>, ComputeError> {
+        Ok(x.flatten_all()?.to_vec1()?.into())
     }
 
-    fn upload(&self, rows: Vec<f32>, width: usize) -> Result<Tensor, ComputeError> {
+    fn upload(&self, rows: Buffer<f32>, width: usize) -> Result<Tensor, ComputeError> {
         let count = rows.len() / width;
-        self.tensor(rows, &[count, width])
+        self.tensor(rows.to_vec(), &[count, width])
     }
 }

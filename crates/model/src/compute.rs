@@ -4,6 +4,7 @@
 //! Two implementations: `CpuCompute` (our kernels) and `CandleCompute` (candle-core: readable, any device).
 
 use crate::{ModelError, ModelFolder, StepSequence, WeightDtype};
+use conclave_kernels::Buffer;
 
 /// A failure of a compute backend, such as a device out of memory.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +83,7 @@ pub trait Compute: Send + Sync + Sized + 'static {
     /// The named rows of `x`, in order.
     fn select(&self, x: &Self::Act, rows: &[usize]) -> Result<Self::Act, ComputeError>;
     /// `x` as host memory, row after row.
-    fn download(&self, x: &Self::Act) -> Result<Vec<f32>, ComputeError>;
+    fn download(&self, x: Self::Act) -> Result<Buffer<f32>, ComputeError>;
     /// Rows of `width` from host memory.
-    fn upload(&self, rows: Vec<f32>, width: usize) -> Result<Self::Act, ComputeError>;
+    fn upload(&self, rows: Buffer<f32>, width: usize) -> Result<Self::Act, ComputeError>;
 }

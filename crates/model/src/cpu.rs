@@ -148,11 +148,11 @@ impl Compute for CpuCompute {
         Ok(Act { data, width: x.width })
     }
 
-    fn download(&self, x: &Act) -> Result<Vec<f32>, ComputeError> {
-        Ok(x.data.to_vec())
+    fn download(&self, x: Act) -> Result<Buffer<f32>, ComputeError> {
+        Ok(x.data)
     }
 
-    fn upload(&self, data: Vec<f32>, width: usize) -> Result<Act, ComputeError> {
-        Ok(Act { data: data.into(), width })
+    fn upload(&self, data: Buffer<f32>, width: usize) -> Result<Act, ComputeError> {
+        Ok(Act { data, width })
     }
 }

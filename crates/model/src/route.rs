@@ -3,7 +3,7 @@
 //! Keeps true: ties go to the lowest expert id; `combine` adds in router order in f32, whoever answered first.
 
 use crate::RouterRule;
-use conclave_kernels::{Pool, softmax_in_place, top_k};
+use conclave_kernels::{Buffer, Pool, softmax_in_place, top_k};
 use conclave_types::ExpertIdx;
 
 /// The experts of each row.
@@ -32,13 +32,8 @@ pub struct RouteError {
     pub row: usize,
 }
 
-/// Chooses `k` experts for each row of `logits` `[rows, experts]`.
-pub fn route(
-    rule: RouterRule,
-    mut logits: Vec<f32>,
-    experts: usize,
-    k: usize,
-) -> Result<Routing, RouteError> {
+/// Chooses `k` experts for each row of `logits` `[rows, experts]`, which become probabilities.
+pub fn route(rule: RouterRule, logits: &mut [f32], experts: usize, k: usize) -> Result<Routing, RouteError> {
     let rows = logits.len() / experts;
     let mut routing =
         Routing { top_k: k, experts: Vec::with_capacity(rows * k), weights: Vec::with_capacity(rows * k) };
@@ -62,7 +57,7 @@ pub fn combine<'a>(
     routing: &Routing,
     width: usize,
     answer: impl Fn(usize, usize) -> &'a [f32] + Send + Sync,
-) -> Vec<f32> {
+) -> Buffer<f32> {
     combine_with(&Pool::inline(), routing, width, |row, k, weight, out| {
         out.iter_mut().zip(answer(row, k)).for_each(|(out, value)| *out += weight * value);
     })
@@ -75,16 +70,17 @@ pub fn combine_with(
     routing: &Routing,
     width: usize,
     add: impl Fn(usize, usize, f32, &mut [f32]) + Send + Sync,
-) -> Vec<f32> {
-    let mut out = vec![0.0; routing.rows() * width];
-    let cost = out.len() * routing.top_k;
-    pool.chunks(&mut out, width, cost, |row, out| {
+) -> Buffer<f32> {
+    let mut rows = pool.buffer(routing.rows() * width);
+    let cost = rows.len() * routing.top_k;
+    pool.chunks(&mut rows, width, cost, |row, out| {
+        out.fill(0.0);
         // In router order, not in order of arrival: f32 addition is not associative and goldens compare bits.
         for k in 0..routing.top_k {
             add(row, k, routing.weights[row * routing.top_k + k], out);
         }
     });
-    out
+    rows
 }
 
 #[cfg(test)]
@@ -95,14 +91,14 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_lowest_expert() {
-        let routing = route(RULE, vec![1.0, 2.0, 2.0, 2.0], 4, 2).unwrap();
+        let routing = route(RULE, &mut [1.0, 2.0, 2.0, 2.0], 4, 2).unwrap();
         assert_eq!(routing.experts, [ExpertIdx(1), ExpertIdx(2)]);
         assert_eq!(routing.weights, [0.5, 0.5]);
     }
 
     #[test]
     fn damaged_logits_name_their_row() {
-        let error = route(RULE, vec![1.0, 2.0, f32::NAN, 0.0], 2, 1).unwrap_err();
+        let error = route(RULE, &mut [1.0, 2.0, f32::NAN, 0.0], 2, 1).unwrap_err();
         assert_eq!(error.row, 1);
     }
 
@@ -111,6 +107,6 @@ mod tests {
         let routing =
             Routing { top_k: 2, experts: vec![ExpertIdx(3), ExpertIdx(0)], weights: vec![0.75, 0.25] };
         let answers = [[4.0, 8.0], [0.0, 16.0]];
-        assert_eq!(combine(&routing, 2, |_, k| &answers[k]), [3.0, 10.0]);
+        assert_eq!(*combine(&routing, 2, |_, k| &answers[k]), [3.0, 10.0]);
     }
 }

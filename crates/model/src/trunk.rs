@@ -8,6 +8,7 @@ use crate::{
     Compute, ComputeError, ModelError, ModelFolder, ModelSpec, QkNorm, RouteError, Routing, Unit,
     WeightDtype, route,
 };
+use conclave_kernels::Buffer;
 
 /// The rows of one sequence in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub enum FeedForward<A> {
         /// The residual stream so far.
         residual: A,
         /// `[rows, hidden]`, what the experts see.
-        rows: Vec<f32>,
+        rows: Buffer<f32>,
         /// Who sees it.
         routing: Routing,
     },
@@ -198,24 +199,24 @@ impl<C: Compute> Trunk<C> {
                 Ok(FeedForward::Dense(c.add(x, &c.swiglu(&normed, gate, up, down)?)?))
             }
             Block::Sparse { router } => {
-                let logits = c.download(&c.linear(&normed, router, None)?)?;
-                let routing = route(self.spec.router, logits, self.spec.experts, self.spec.top_k)?;
-                Ok(FeedForward::Sparse { residual: x, rows: c.download(&normed)?, routing })
+                let mut logits = c.download(c.linear(&normed, router, None)?)?;
+                let routing = route(self.spec.router, &mut logits, self.spec.experts, self.spec.top_k)?;
+                Ok(FeedForward::Sparse { residual: x, rows: c.download(normed)?, routing })
             }
         }
     }
 
     /// The residual stream plus the combined experts' rows `[rows, hidden]`.
-    pub fn add(&self, residual: C::Act, combined: Vec<f32>) -> Result<C::Act, ComputeError> {
+    pub fn add(&self, residual: C::Act, combined: Buffer<f32>) -> Result<C::Act, ComputeError> {
         let combined = self.compute.upload(combined, self.spec.hidden)?;
         self.compute.add(residual, &combined)
     }
 
     /// Logits `[rows.len(), vocab]` of the named rows.
-    pub fn logits(&self, x: &C::Act, rows: &[usize]) -> Result<Vec<f32>, ComputeError> {
+    pub fn logits(&self, x: &C::Act, rows: &[usize]) -> Result<Buffer<f32>, ComputeError> {
         let c = &self.compute;
         let chosen = c.select(x, rows)?;
         let normed = c.rms_norm(&chosen, &self.norm, self.spec.rms_eps)?;
-        c.download(&c.linear(&normed, self.head.as_ref().unwrap_or(&self.embedding), None)?)
+        c.download(c.linear(&normed, self.head.as_ref().unwrap_or(&self.embedding), None)?)
     }
 }

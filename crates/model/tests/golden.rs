@@ -101,7 +101,7 @@ impl<C: Compute> Model<C> {
                 }
             };
         }
-        self.trunk.logits(&x, &(0..tokens.len()).collect::<Vec<_>>()).unwrap()
+        self.trunk.logits(&x, &(0..tokens.len()).collect::<Vec<_>>()).unwrap().to_vec()
     }
 }
 

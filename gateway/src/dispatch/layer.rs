@@ -10,7 +10,7 @@ use super::split::{Askable, NodeBatch, split};
 use super::times::LayerTimes;
 use super::{DispatchError, Dispatcher, Homes};
 use conclave_expert::{ExpertBatch, ExpertError, ExpertOutput, ExpertRows, Lane, Rows};
-use conclave_kernels::Pool;
+use conclave_kernels::{Buffer, Pool};
 use conclave_model::{Routing, combine_with};
 use conclave_types::{ExpertKey, LayerIdx, NodeId};
 use std::collections::BTreeSet;
@@ -147,7 +147,7 @@ impl<'a> LayerRun<'a> {
     }
 
     /// The combined rows `[rows, hidden]`.
-    pub(super) async fn run(mut self) -> Result<Vec<f32>, DispatchError> {
+    pub(super) async fn run(mut self) -> Result<Buffer<f32>, DispatchError> {
         if self.missing > 0 {
             self.ask()?;
         }

@@ -22,7 +22,7 @@ use layer::LayerRun;
 pub use split::{Askable, NodeBatch, NodeLoads, split};
 
 use conclave_expert::{ExpertBackend, Lane, RowDtype};
-use conclave_kernels::Pool;
+use conclave_kernels::{Buffer, Pool};
 use conclave_model::Routing;
 use conclave_types::{ExpertIdx, ExpertKey, LayerIdx, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
 use std::collections::BTreeMap;
@@ -148,7 +148,7 @@ impl Dispatcher {
         hidden: usize,
         rows: &[f32],
         routing: &Routing,
-    ) -> Result<Vec<f32>, DispatchError> {
+    ) -> Result<Buffer<f32>, DispatchError> {
         self.counts.add(layer, &routing.experts);
         // A region of the pool that is taken for what little is to be done here would leave the trunk with one thread.
         let pool = match meanwhile {

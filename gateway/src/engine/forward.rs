@@ -8,6 +8,7 @@ use super::driver::Driver;
 use super::overlap::{Cutter, Overlap};
 use crate::dispatch::{DispatchError, Dispatcher, Meanwhile};
 use conclave_expert::Lane;
+use conclave_kernels::Buffer;
 use conclave_model::{
     Compute, ComputeError, FeedForward, ModelSpec, RouteError, Routing, StepSequence, Trunk, TrunkError,
 };
@@ -67,7 +68,7 @@ enum Stream<A> {
     Away {
         residual: A,
         routing: Arc<Routing>,
-        call: AbortOnDropHandle<Result<Vec<f32>, DispatchError>>,
+        call: AbortOnDropHandle<Result<Buffer<f32>, DispatchError>>,
     },
     /// Taken out, for the time of a layer.
     Taken,
@@ -200,7 +201,7 @@ impl<C: Compute> Forward<C> {
         layer: LayerIdx,
         lane: Lane,
         residual: C::Act,
-        rows: Vec<f32>,
+        rows: Buffer<f32>,
         routing: Routing,
     ) -> Stream<C::Act> {
         let (dispatcher, hidden, routing) = (self.dispatcher.clone(), self.spec().hidden, Arc::new(routing));
@@ -228,7 +229,7 @@ impl<C: Compute> Forward<C> {
     fn add(
         &self,
         residual: C::Act,
-        combined: Result<Vec<f32>, DispatchError>,
+        combined: Result<Buffer<f32>, DispatchError>,
         routing: Arc<Routing>,
         first_row: usize,
     ) -> Result<C::Act, ForwardError> {
@@ -248,7 +249,7 @@ impl<C: Compute> Forward<C> {
             rest = later;
             if !of_part.is_empty() {
                 let rows: Vec<usize> = of_part.iter().map(|row| row - first_row).collect();
-                logits.extend(self.trunk.logits(x, &rows)?);
+                logits.extend_from_slice(&self.trunk.logits(x, &rows)?);
             }
         }
         Ok(logits)
