@@ -13,6 +13,9 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW and VL.
     Avx512,
+    /// AVX-512 as above, and for integers VNNI and the tiles of AMX.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     /// NEON with fused multiply-add, which every aarch64 has.
     #[cfg(target_arch = "aarch64")]
     Neon,
@@ -50,6 +53,9 @@ impl Isa {
                     && is_x86_feature_detected!("avx512vl")
                 {
                     found.push(Self::Avx512);
+                    if is_x86_feature_detected!("avx512vnni") && crate::quant::tiles_granted() {
+                        found.push(Self::Amx);
+                    }
                 }
             }
         }
@@ -75,7 +81,7 @@ impl Isa {
             }
             match self {
                 // SAFETY: `Isa` values above `Portable` come from run-time detection.
-                Isa::Avx512 => return unsafe { avx512(kernel) },
+                Isa::Avx512 | Isa::Amx => return unsafe { avx512(kernel) },
                 // SAFETY: as above.
                 Isa::Avx2 => return unsafe { avx2(kernel) },
                 Isa::Portable => {}
@@ -107,7 +113,7 @@ macro_rules! per_isa {
                 fn avx2 $(<$(const $c: $ct),+>)? ($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
                 match isa {
                     // SAFETY: `Isa` values above `Portable` come from run-time detection.
-                    $crate::Isa::Avx512 => return unsafe { avx512($($arg),*) },
+                    $crate::Isa::Avx512 | $crate::Isa::Amx => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
                     $crate::Isa::Avx2 => return unsafe { avx2($($arg),*) },
                     $crate::Isa::Portable => {}

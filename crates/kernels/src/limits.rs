@@ -26,7 +26,8 @@ pub struct Limits {
     pub memory_bytes: f64,
     /// f32 operations a second; a fused multiply-add is two.
     pub f32_operations: f64,
-    /// int8 operations a second into int32 sums; a multiply-add is two. `None`: no loop for this machine.
+    /// int8 operations a second into int32 sums; a multiply-add is two. With AMX those of its tiles, each as wide as it
+    /// can be. `None`: no loop for this machine.
     pub int8_operations: Option<f64>,
 }
 
@@ -102,6 +103,8 @@ impl Kernel for Fmas {
 #[cfg(target_arch = "x86_64")]
 mod int8 {
     use super::{SUMS, black_box};
+    use crate::Isa;
+    use crate::quant::{TILE_MACS, multiply_tiles};
     use std::arch::x86_64::*;
 
     /// Steps between two looks at the weights.
@@ -113,7 +116,9 @@ mod int8 {
 
     /// Multiply-adds of one step.
     pub(super) fn macs_a_step() -> Option<usize> {
-        if has_vnni() {
+        if Isa::best() == Isa::Amx {
+            Some(TILE_MACS)
+        } else if has_vnni() {
             Some(64 * 2 * SUMS)
         } else if is_x86_feature_detected!("avx2") {
             Some(32 * SUMS)
@@ -123,7 +128,10 @@ mod int8 {
     }
 
     pub(super) fn run(steps: usize) {
-        if has_vnni() {
+        if Isa::best() == Isa::Amx {
+            // SAFETY: detected.
+            unsafe { multiply_tiles(steps) }
+        } else if has_vnni() {
             // SAFETY: detected.
             unsafe { vnni(steps) }
         } else {

@@ -66,7 +66,7 @@ pub(crate) fn prefetch<T>(at: *const T) {
 
 /// Asks for the cache line of `at`, into the first level.
 #[inline(always)]
-fn line_to_first(at: *const u8) {
+pub(crate) fn line_to_first(at: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: as above.
     unsafe {

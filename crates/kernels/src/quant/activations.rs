@@ -13,7 +13,10 @@ use crate::vector::Vector;
 use crate::{Buffer, Isa, Pool};
 
 /// Rows of a tile: as many as the widest kernel multiplies at once.
-pub(crate) const TILE: usize = 8;
+pub(crate) const TILE: usize = 16;
+
+/// Rows that one task quantises.
+const TASK_ROWS: usize = 8;
 
 /// How the codes of a row lie, which is what the product's kernel of a level wants to broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ impl Form {
             #[cfg(target_arch = "x86_64")]
             (Level::Avx2, QuantKind::Q8) => Self { pairs: true, offset: 0 },
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx512Vnni, QuantKind::Q8) => Self { pairs: false, offset: 128 },
+            (Level::Avx512Vnni | Level::Amx, QuantKind::Q8) => Self { pairs: false, offset: 128 },
             (_, QuantKind::Q4) => Self { pairs: false, offset: 8 },
             _ => Self { pairs: false, offset: 0 },
         }
@@ -97,8 +100,8 @@ impl QuantRows {
         let mut out = Self::room(form, rows, cols, pool);
         let span = Span { first: 0, rows };
         let sink = out.sink();
-        pool.each(rows.div_ceil(TILE), x.len(), |tile| {
-            for row in tile * TILE..rows.min((tile + 1) * TILE) {
+        pool.each(rows.div_ceil(TASK_ROWS), x.len(), |task| {
+            for row in task * TASK_ROWS..rows.min((task + 1) * TASK_ROWS) {
                 isa.run(QuantizeRow { x: &x[row * cols..(row + 1) * cols], span, row, sink: &sink });
             }
         });

@@ -18,6 +18,8 @@ pub use packed::{Line, PackedMatrix};
 
 pub(crate) use activations::{Form, QuantRows, RowSink, Span, first_rows};
 pub(crate) use isa::Level;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use isa::{TILE_MACS, multiply_tiles, tiles_granted};
 pub(crate) use packed::PANEL;
 pub(crate) use product::{PANELS, panel_product};
 

@@ -4,13 +4,13 @@
 //! the rows beside it. A panel is read once for all rows of a call.
 
 use super::activations::{QuantRows, Span, TILE};
-use super::isa::{Columns, Level, Portable};
+use super::isa::{Columns, Level, Portable, TileUnit};
 use super::packed::PANEL;
 use super::{BLOCK, PackedMatrix, QuantKind};
 use crate::prefetch::LookAhead;
 
 /// Blocks that all rows meet before the next: at most 9 KiB of weights, which stay in the first-level cache.
-const CHUNK: usize = 8;
+pub(crate) const CHUNK: usize = 8;
 
 /// Panels that a call may take at once.
 pub(crate) const PANELS: usize = 2;
@@ -52,6 +52,16 @@ pub(crate) fn panel_product(
             fn run(job: &Job<'_>, out: &mut PanelRows) {
                 // SAFETY: this function enables the set.
                 unsafe { job.run::<super::isa::Avx512>(out) }
+            }
+            // SAFETY: the level comes from run-time detection.
+            unsafe { run(&job, out) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Amx => {
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+            fn run(job: &Job<'_>, out: &mut PanelRows) {
+                // SAFETY: this function enables the set.
+                unsafe { job.run::<super::isa::Avx512<super::isa::Amx>>(out) }
             }
             // SAFETY: the level comes from run-time detection.
             unsafe { run(&job, out) }
@@ -126,28 +136,40 @@ impl Job<'_> {
             for row in 0..rows {
                 std::slice::from_raw_parts_mut(out.add(row * PANELS * PANEL), P * PANEL).fill(0.0);
             }
+            // Whole tiles go to the unit that takes them at once, if there is one.
+            let whole = if C::Tiles::ROWS == TILE { rows / TILE } else { 0 };
+            let mut unit = if whole > 0 { Some(C::Tiles::begin()) } else { None };
             let mut first = 0;
             while first < x.blocks {
                 let count = CHUNK.min(x.blocks - first);
                 let records = panels.map(|panel| panel.add(first * record));
-                let mut at = 0;
-                while at < rows {
+                // The tile of row `at` from its row `lane` on.
+                let tile = |at: usize, lane: usize| {
                     let (before, height) = self.span.tile(self.first + at);
+                    let place = before * x.blocks + first * height + lane;
+                    Tile {
+                        records,
+                        codes: x.codes.as_ptr().add(place * row_bytes),
+                        scales: x.scales.as_ptr().add(place),
+                        sums: x.sums.as_ptr().add(place),
+                        starts: x.starts.as_ptr().add(place),
+                        height,
+                        row_bytes,
+                        // Those who come first ask for all.
+                        ahead: (at + lane == 0).then_some(ahead),
+                        out: out.add((at + lane) * PANELS * PANEL),
+                    }
+                };
+                if let Some(unit) = &mut unit {
+                    unit.widen::<KIND, P>(records, count);
+                    unit.multiply::<KIND, P>(&tile(0, 0), (whole, TILE * x.blocks), count);
+                }
+                let mut at = whole * TILE;
+                while at < rows {
+                    let end = self.span.tile(self.first + at).1.min(rows - at);
                     let mut lane = 0;
-                    let end = height.min(rows - at);
                     while lane < end {
-                        let place = before * x.blocks + first * height + lane;
-                        let tile = Tile {
-                            records,
-                            codes: x.codes.as_ptr().add(place * row_bytes),
-                            scales: x.scales.as_ptr().add(place),
-                            sums: x.sums.as_ptr().add(place),
-                            starts: x.starts.as_ptr().add(place),
-                            height,
-                            row_bytes,
-                            ahead,
-                            out: out.add((at + lane) * PANELS * PANEL),
-                        };
+                        let tile = tile(at, lane);
                         let kind = self.w.kind();
                         macro_rules! multiply {
                             ($rows:literal) => {{
@@ -172,17 +194,17 @@ impl Job<'_> {
 }
 
 /// Rows of a tile and records of panels that meet, from some block on.
-struct Tile<const P: usize> {
-    records: [*const u8; P],
-    codes: *const u8,
-    scales: *const f32,
-    sums: *const i32,
+pub(crate) struct Tile<const P: usize> {
+    pub(crate) records: [*const u8; P],
+    pub(crate) codes: *const u8,
+    pub(crate) scales: *const f32,
+    pub(crate) sums: *const i32,
     starts: *const i32,
     /// Rows of the tile: so far it is from one block to the next.
     height: usize,
     row_bytes: usize,
-    ahead: LookAhead,
-    out: *mut f32,
+    ahead: Option<LookAhead>,
+    pub(crate) out: *mut f32,
 }
 
 impl<const P: usize> Tile<P> {
@@ -200,8 +222,10 @@ impl<const P: usize> Tile<P> {
             for block in 0..count {
                 let place = block * self.height;
                 let records = self.records.map(|records| records.add(block * kind.record_bytes()));
-                for p in 0..P {
-                    self.ahead.ask(records[p], kind.record_bytes());
+                if let Some(ahead) = self.ahead {
+                    for p in 0..P {
+                        ahead.ask(records[p], kind.record_bytes());
+                    }
                 }
                 let codes = records.map(|record| record.add(kind.codes_at()));
                 let rows = self.codes.add(place * self.row_bytes);

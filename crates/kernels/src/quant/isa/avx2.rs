@@ -4,7 +4,7 @@
 //! of Q4 stays in 16 bits until its end (32 * 15 * 127 / 2 < 2^15). Codes of Q8 would saturate, so they are widened
 //! to 16 bits first, bytes of even and of odd places apart, and `vpmaddwd` multiplies pairs into 32 bits.
 
-use super::Columns;
+use super::{Columns, NoTiles};
 use crate::quant::BLOCK;
 use std::arch::x86_64::*;
 
@@ -65,6 +65,7 @@ impl Columns for Avx2 {
     type Floats = [__m256; 2];
     const ROWS: usize = 4;
     const PANELS: usize = 1;
+    type Tiles = NoTiles;
 
     // Indices, because constant loops over them are what the compiler unrolls into registers.
     #[allow(clippy::needless_range_loop)]

@@ -4,12 +4,13 @@
 //! takes back. Two panels at once: sixteen sums hide the instruction's latency, and a row's bytes, once broadcast, meet
 //! both.
 
-use super::Columns;
+use super::{Columns, NoTiles, TileUnit};
 use crate::quant::BLOCK;
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
 
-/// One register of sixteen columns.
-pub(crate) struct Avx512;
+/// One register of sixteen columns, and for whole tiles of rows the unit `Tiles`.
+pub(crate) struct Avx512<Tiles = NoTiles>(PhantomData<Tiles>);
 
 /// Where the products start.
 ///
@@ -84,11 +85,12 @@ unsafe fn unsign(bytes: __m512i) -> __m512i {
 }
 
 // SAFETY of every block below: the trait's contract.
-impl Columns for Avx512 {
+impl<T: TileUnit> Columns for Avx512<T> {
     type Ints = __m512i;
     type Floats = __m512;
     const ROWS: usize = 8;
     const PANELS: usize = 2;
+    type Tiles = T;
 
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! NEON with the dot-product extension: four registers of four columns.
 
-use super::Columns;
+use super::{Columns, NoTiles};
 use crate::quant::BLOCK;
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -102,6 +102,7 @@ impl Columns for Neon {
     type Floats = [float32x4_t; 4];
     const ROWS: usize = 4;
     const PANELS: usize = 1;
+    type Tiles = NoTiles;
 
     #[inline(always)]
     unsafe fn q8<const R: usize, const P: usize>(

@@ -1,6 +1,6 @@
 //! The scalar twin: what every instruction set must give.
 
-use super::Columns;
+use super::{Columns, NoTiles};
 use crate::quant::BLOCK;
 use crate::quant::packed::PANEL;
 use half::f16;
@@ -24,6 +24,7 @@ impl Columns for Portable {
     type Floats = [f32; PANEL];
     const ROWS: usize = 4;
     const PANELS: usize = 1;
+    type Tiles = NoTiles;
 
     unsafe fn q8<const R: usize, const P: usize>(
         groups: usize,
