@@ -235,29 +235,62 @@ impl<const P: usize> Tile<P> {
                     _ => C::q4::<R, P>(groups, codes, rows, starts),
                 };
                 // Widened once: the compiler could not, for all it knows `out` may lie among the records.
-                let mut scales = [C::splat(0.0); P];
-                let mut mins = [C::splat(0.0); P];
-                for p in 0..P {
-                    scales[p] = C::halves(records[p]);
-                    if KIND == 2 {
-                        mins[p] = C::halves(records[p].add(2 * PANEL));
-                    }
-                }
+                let factors = [records[0], records[P - 1]];
+                let factors = [Factors::<C, KIND>::of(factors[0]), Factors::<C, KIND>::of(factors[1])];
                 for r in 0..R {
-                    let scale = C::splat(*self.scales.add(place + r));
+                    let (scale, codes) = (*self.scales.add(place + r), self.sums.add(place + r));
                     for p in 0..P {
                         let out = self.out.add(r * PANELS * PANEL + p * PANEL);
-                        let both = C::mul(scale, scales[p]);
                         // The sums stay in memory, which is the first-level cache: the integers need the registers.
-                        let mut sums = C::fma(C::load(out), C::to_floats(ints[r][p]), both);
-                        if KIND == 2 {
-                            let minus = -(*self.scales.add(place + r) * *self.sums.add(place + r) as f32);
-                            sums = C::fma(sums, C::splat(minus), mins[p]);
-                        }
-                        C::store(sums, out);
+                        C::store(factors[p].add(C::load(out), ints[r][p], scale, codes), out);
                     }
                 }
             }
+        }
+    }
+}
+
+/// What the integers of a block and a panel are scaled with before they are added. The one place that says how they round.
+pub(crate) struct Factors<C: Columns, const KIND: usize> {
+    scales: C::Floats,
+    mins: C::Floats,
+}
+
+impl<C: Columns, const KIND: usize> Factors<C, KIND> {
+    /// Those of a record.
+    ///
+    /// # Safety
+    /// The instruction set of `C` is enabled; the record is of that kind.
+    #[inline(always)]
+    pub(crate) unsafe fn of(record: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mins = if KIND == 2 { C::halves(record.add(2 * PANEL)) } else { C::splat(0.0) };
+            Self { scales: C::halves(record), mins }
+        }
+    }
+
+    /// `sums` and the products `ints` with a row's block, which has `scale` and the sum of codes at `codes`.
+    ///
+    /// # Safety
+    /// The instruction set of `C` is enabled; the sum is there.
+    #[inline(always)]
+    pub(crate) unsafe fn add(
+        &self,
+        sums: C::Floats,
+        ints: C::Ints,
+        scale: f32,
+        codes: *const i32,
+    ) -> C::Floats {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let both = C::mul(C::splat(scale), self.scales);
+            let sums = C::fma(sums, C::to_floats(ints), both);
+            if KIND != 2 {
+                return sums;
+            }
+            let minus = -(scale * *codes as f32);
+            C::fma(sums, C::splat(minus), self.mins)
         }
     }
 }

@@ -7,9 +7,9 @@
 //! The standard library has no stable intrinsics for tiles, hence `asm!`. The compiler uses no tile, so that they keep
 //! what they hold from one such statement to the next.
 
-use super::{Avx512, Columns, NoTiles, TileUnit};
+use super::{Avx512, TileUnit};
 use crate::prefetch::line_to_first;
-use crate::quant::product::{CHUNK, PANELS, Tile};
+use crate::quant::product::{CHUNK, Factors, PANELS, Tile};
 use crate::quant::{BLOCK, PANEL, QuantKind};
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -273,13 +273,16 @@ impl TileUnit for Amx {
                             self.start::<KIND, P>(tile, step, turn);
                             turn = turn.next(P, count);
                         }
-                        let scaled = Scaled::<KIND, P>::of(tile, p, block, index * step + block * ROWS);
+                        let place = index * step + block * ROWS;
+                        let factors = Factors::<Avx512, KIND>::of(record::<KIND, P>(tile, p, block));
                         let next = record::<KIND, P>(tile, p, CHUNK + block);
                         lines.clone().for_each(|line| line_to_first(next.wrapping_add(line * 64)));
                         let ints = self.ints[number % RING].as_ptr().cast::<i32>();
                         number += 1;
                         for (r, sums) in sums.iter_mut().enumerate() {
-                            *sums = scaled.add(*sums, ints, r);
+                            let scale = *tile.scales.add(place + r);
+                            let ints = _mm512_load_si512(ints.add(r * PANEL).cast());
+                            *sums = factors.add(*sums, ints, scale, tile.sums.add(place + r));
                         }
                     }
                     for (r, sums) in sums.into_iter().enumerate() {
@@ -287,53 +290,6 @@ impl TileUnit for Amx {
                     }
                 }
             }
-        }
-    }
-}
-
-/// What a product's integers are multiplied with before they are added.
-struct Scaled<'a, const KIND: usize, const P: usize> {
-    tile: &'a Tile<P>,
-    place: usize,
-    scales: __m512,
-    mins: __m512,
-}
-
-impl<'a, const KIND: usize, const P: usize> Scaled<'a, KIND, P> {
-    /// Of panel `p` and `block`; the rows are at `place`.
-    ///
-    /// # Safety
-    /// AVX-512 is enabled; the tile has all of them.
-    #[inline(always)]
-    unsafe fn of(tile: &'a Tile<P>, p: usize, block: usize, place: usize) -> Self {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let record = record::<KIND, P>(tile, p, block);
-            let mins = match KIND {
-                2 => Avx512::<NoTiles>::halves(record.add(2 * PANEL)),
-                _ => _mm512_setzero_ps(),
-            };
-            Self { tile, place, scales: Avx512::<NoTiles>::halves(record), mins }
-        }
-    }
-
-    /// `sums` and the products of row `r`, whose integers are among `ints`.
-    ///
-    /// # Safety
-    /// As for [`Self::of`]; `ints` are those of a tile.
-    #[inline(always)]
-    unsafe fn add(&self, sums: __m512, ints: *const i32, r: usize) -> __m512 {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let scale = *self.tile.scales.add(self.place + r);
-            let both = _mm512_mul_ps(_mm512_set1_ps(scale), self.scales);
-            let ints = _mm512_load_si512(ints.add(r * PANEL).cast());
-            let sums = _mm512_fmadd_ps(_mm512_cvtepi32_ps(ints), both, sums);
-            if KIND != 2 {
-                return sums;
-            }
-            let minus = -(scale * *self.tile.sums.add(self.place + r) as f32);
-            _mm512_fmadd_ps(_mm512_set1_ps(minus), self.mins, sums)
         }
     }
 }
