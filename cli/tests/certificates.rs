@@ -16,7 +16,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long certificates last.
+const DAYS: u32 = 90;
 
 /// Longer than anything takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,6 +46,14 @@ fn stdout_of(output: Output) -> String {
 fn stderr_of(output: Output) -> String {
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stderr).unwrap()
+}
+
+/// For how many days more, rounded, the certificate for `purpose` is good, by what a gateway's `metrics` say.
+fn days_left(metrics: &str, purpose: &str) -> Option<u32> {
+    let name = format!("conclave_certificate_end_timestamp_seconds{{use=\"{purpose}\"}} ");
+    let end: f64 = metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok())?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    Some(((end - now) / 86_400.0).round() as u32)
 }
 
 /// A process that is killed when dropped.
@@ -72,8 +83,15 @@ impl Authority {
     }
 
     fn issue_to(&self, out: &Path, role: &str, name: &str) {
+        self.issue_for(DAYS, out, role, name);
+    }
+
+    /// For so many days.
+    fn issue_for(&self, days: u32, out: &Path, role: &str, name: &str) {
         let dirs = ["--dir", self.0.to_str().unwrap(), "--out", out.to_str().unwrap()];
-        stdout_of(conclave(&["ca", "issue", "--role", role, "--name", name]).args(dirs).output().unwrap());
+        let mut issue =
+            conclave(&["ca", "issue", "--role", role, "--name", name, "--days", &days.to_string()]);
+        stdout_of(issue.args(dirs).output().unwrap());
     }
 }
 
@@ -251,6 +269,8 @@ fn new_certificates_of_a_new_authority_are_taken_over_while_the_cluster_answers(
     let new_operator = new.issue("operator", "me");
     let request = story("a dog", 1, 0.0);
     let text = cluster.api.text(&request);
+    let days_left = || days_left(&cluster.api.get("/metrics").1, "cluster");
+    wait_until("the metric tells when the certificate ends", || days_left() == Some(DAYS));
 
     // Both authorities, then certificates of the new one, then the new one alone.
     let ca = |authority: &Authority| std::fs::read_to_string(authority.0.join("ca.crt")).unwrap();
@@ -264,12 +284,13 @@ fn new_certificates_of_a_new_authority_are_taken_over_while_the_cluster_answers(
     std::fs::write(new_operator.join("ca.crt"), &both).unwrap();
     wait_until("the new authority counts", || cluster.status(Some(&new_operator)).status.success());
     for (folder, role, name) in &cluster.folders {
-        new.issue_to(folder, role, name);
+        new.issue_for(DAYS / 3, folder, role, name);
         std::fs::write(folder.join("ca.crt"), &both).unwrap();
     }
     std::fs::write(new_operator.join("ca.crt"), ca(&new)).unwrap();
     wait_until("the new certificates are shown", || cluster.status(Some(&new_operator)).status.success());
     assert_eq!(cluster.api.text(&request), text);
+    wait_until("the metric tells when the new one ends", || days_left() == Some(DAYS / 3));
     trust(&ca(&new));
     std::fs::write(old_operator.join("ca.crt"), &both).unwrap();
     wait_until("the old authority no longer counts", || {
@@ -424,6 +445,9 @@ fn gateways_find_each_other_with_certificates_on_the_port_where_clients_need_non
                 .is_ok_and(|text| text.contains("\nconclave_peer_gateways_ready 1"))
         });
     }
+    wait_until("the metric tells when the API's certificate ends", || {
+        days_left(&get(&addresses[0], &public, "/metrics").unwrap(), "api") == Some(DAYS)
+    });
     // Clients know the public authority, not the cluster's; plain HTTP gets no answer.
     assert!(
         get(&addresses[0], &ours, "/health").is_err_and(|error| error.to_string().contains("UnknownIssuer"))

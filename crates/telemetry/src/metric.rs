@@ -38,6 +38,11 @@ pub const METRICS: &[Metric] = &[
     metric("conclave_build_info", Gauge, "Always 1; version and role are labels."),
     metric("conclave_ready", Gauge, "1 while the role can do its work."),
     metric(
+        "conclave_certificate_end_timestamp_seconds",
+        Gauge,
+        "When the certificate ends that is in use between roles (cluster) or towards clients (api).",
+    ),
+    metric(
         "conclave_certificates_renewed_total",
         Counter,
         "Times that new certificates were taken into use.",

@@ -189,6 +189,7 @@ impl Files {
 pub(crate) struct Current {
     files: Files,
     chain: Vec<CertificateDer<'static>>,
+    end: Option<i64>,
     roots: Arc<RootCertStore>,
     pub(crate) identity: Identity,
     pub(crate) server: Arc<ServerConfig>,
@@ -202,7 +203,12 @@ impl Current {
         let chain = chain(&files.certificate).map_err(|why| content(CERTIFICATE, "certificate", why))?;
         let key = key(&files.key).map_err(|why| content(KEY, "private key", why))?;
         let mut roots = RootCertStore::empty();
-        for root in self::chain(&files.authority).map_err(|why| content(AUTHORITY, "certificate", why))? {
+        let authorities =
+            self::chain(&files.authority).map_err(|why| content(AUTHORITY, "certificate", why))?;
+        // Of several authorities one that is old goes, and the others stay.
+        let last = authorities.iter().filter_map(end).max();
+        let end = chain.iter().filter_map(end).chain(last).min();
+        for root in authorities {
             roots
                 .add(root)
                 .map_err(|error| content(AUTHORITY, "authority's certificate", error.to_string()))?;
@@ -239,7 +245,7 @@ impl Current {
             .with_client_auth_cert(chain.clone(), key)
             .map_err(|error| pair(&error))?;
         client.resumption = Resumption::disabled();
-        Ok(Self { files, chain, roots, identity, server: Arc::new(server), client: Arc::new(client) })
+        Ok(Self { files, chain, end, roots, identity, server: Arc::new(server), client: Arc::new(client) })
     }
 }
 
@@ -247,6 +253,19 @@ pub(crate) fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> 
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let chain = chain.map_err(|error| error.to_string())?;
     if chain.is_empty() { Err("there is no PEM block CERTIFICATE".to_owned()) } else { Ok(chain) }
+}
+
+/// When `certificate` ends, in seconds since 1970.
+fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
+}
+
+/// Tells when the certificate for `purpose`, or whoever vouches for it, ends.
+fn tell_end(purpose: &'static str, end: Option<i64>) {
+    if let Some(end) = end {
+        metrics::gauge!("conclave_certificate_end_timestamp_seconds", "use" => purpose).set(end as f64);
+    }
 }
 
 fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
@@ -375,6 +394,7 @@ async fn follow(inner: Weak<Inner>) {
                 }
             }
         }
+        tell_end("cluster", inner.current.read().expect("no panic holds this lock").end);
         if complained.is_none_or(|at| at.elapsed() > COMPLAIN)
             && let Some(why) = inner.ends_soon()
         {
@@ -402,10 +422,12 @@ impl ServerCertificates {
     /// - Errors: see [`TlsError`].
     pub fn load(folder: &Path) -> Result<Self, TlsError> {
         let mut files = public_files(folder)?;
-        let shared = Arc::new(RwLock::new(public(&files, folder)?));
+        let (config, mut end) = public(&files, folder)?;
+        let shared = Arc::new(RwLock::new(config));
         let (weak, folder) = (Arc::downgrade(&shared), folder.to_owned());
         tokio::spawn(async move {
             loop {
+                tell_end("api", end);
                 tokio::time::sleep(POLL).await;
                 let Some(shared) = weak.upgrade() else { return };
                 let Ok(fresh) = public_files(&folder) else { continue };
@@ -413,8 +435,9 @@ impl ServerCertificates {
                     continue;
                 }
                 match public(&fresh, &folder) {
-                    Ok(config) => {
+                    Ok((config, fresh)) => {
                         *shared.write().expect("no panic holds this lock") = config;
+                        end = fresh;
                         tracing::info!(folder = %folder.display(), "new certificate of the API in use");
                     }
                     Err(error) => {
@@ -441,14 +464,19 @@ fn public_files(folder: &Path) -> Result<[Vec<u8>; 2], TlsError> {
     Ok([read(CERTIFICATE)?, read(KEY)?])
 }
 
-fn public([certificate, key]: &[Vec<u8>; 2], folder: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+/// The configuration for them, and when the first certificate of the chain ends.
+fn public(
+    [certificate, key]: &[Vec<u8>; 2],
+    folder: &Path,
+) -> Result<(Arc<ServerConfig>, Option<i64>), TlsError> {
     let content = |name: &str, what, why: String| TlsError::Content { path: folder.join(name), what, why };
     let chain = chain(certificate).map_err(|why| content(CERTIFICATE, "certificate", why))?;
     let key = self::key(key).map_err(|why| content(KEY, "private key", why))?;
+    let end = chain.iter().filter_map(end).min();
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&version::TLS13])
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| TlsError::Pair { folder: folder.to_owned(), why: error.to_string() })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok((Arc::new(config), end))
 }
