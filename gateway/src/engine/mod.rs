@@ -239,7 +239,7 @@ struct Engine<C: Compute> {
 
 /// Starts the engine's thread.
 ///
-/// - `step_goal`: what a step with prompts and answers should take.
+/// - `step_goal`: what a step with prompts and answers should take at most.
 /// - `driver`: what the connections to expert nodes run on.
 /// - Errors: the backend has no room for the KV blocks.
 pub(crate) fn start<C: Compute>(
