@@ -1,8 +1,9 @@
 //! AMX: one instruction multiplies a block of sixteen rows with one of sixteen columns.
 //!
-//! A record's codes are a tile already: eight times four inputs of sixteen outputs. So are sixteen rows of 32 codes. Both sides are signed, so nothing is added to the weights' codes and products start at zero; a block's
-//! product is the same integer. The tile goes through the first-level cache to vector registers, where a panel's sums of
-//! sixteen rows stay for a whole chunk of blocks.
+//! A record's codes are a tile already: eight times four inputs of sixteen outputs. So are sixteen rows of 32 codes.
+//! Both sides are signed, so nothing is added to the weights' codes and products start at zero; a block's product is the
+//! same integer. The tile goes through the first-level cache to vector registers, where a panel's sums of sixteen rows
+//! stay for a whole chunk of blocks.
 //!
 //! The standard library has no stable intrinsics for tiles, hence `asm!`. The compiler uses no tile, so that they keep
 //! what they hold from one such statement to the next.
