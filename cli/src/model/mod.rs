@@ -10,8 +10,8 @@ use conclave_delivery::{
 };
 use conclave_kernels::Pool;
 use conclave_model::{
-    BackendChoice, DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, Progress, WeightDtype,
-    WeightDtypes, pack_path, write_pack,
+    Backend, BackendChoice, DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, Progress, Residency,
+    WeightDtype, WeightDtypes, pack_path, write_pack,
 };
 pub(crate) use kept::{Models, run};
 use std::path::{Path, PathBuf};
@@ -41,6 +41,11 @@ pub(crate) struct ModelOptions {
     /// The same for the trunk: attention, dense blocks and the output head. Router and embedding stay as stored.
     #[arg(long, env = "CONCLAVE_TRUNK_DTYPE", default_value_t)]
     trunk_dtype: WeightDtype,
+    /// Where weights are held that a file has in the form that is computed with, packed or as stored: file (mapped; all
+    /// processes of a machine share it, and the system drops its pages when memory runs short) or memory (a copy for this
+    /// process in 2 MiB pages where the system gives them: starts later, decodes faster by a few percent).
+    #[arg(long, env = "CONCLAVE_WEIGHTS_IN", default_value_t)]
+    weights_in: Residency,
     /// Threads for computing; default: one per core. candle has threads of its own, as many as RAYON_NUM_THREADS.
     #[arg(long, env = "CONCLAVE_THREADS")]
     threads: Option<usize>,
@@ -81,6 +86,12 @@ impl ModelOptions {
         };
         let weights = WeightDtypes { experts: self.experts_dtype, trunk: self.trunk_dtype };
         let folder = folder.with_weights(weights).with_backend(self.backend.open()?).with_progress(progress);
+        // What candle computes with it makes from what is read; a copy would only be read once.
+        let residency = match folder.backend {
+            Backend::Cpu => self.weights_in,
+            Backend::Candle(_) => Residency::File,
+        };
+        let folder = folder.with_residency(residency);
         match PackFile::open(&folder, &pack_path(&folder)) {
             Ok(pack) => Ok(folder.with_pack(pack)),
             Err(error @ ModelError::StalePack(_)) => {
@@ -130,6 +141,7 @@ impl ModelOptions {
         let WeightDtypes { experts, trunk } = folder.weights;
         flags.extend(["--experts-dtype".into(), experts.name().into()]);
         flags.extend(["--trunk-dtype".into(), trunk.name().into()]);
+        flags.extend(["--weights-in".into(), self.weights_in.name().into()]);
         flags.extend(["--manifest".into(), manifest.into()]);
         flags
     }

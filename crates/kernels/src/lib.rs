@@ -6,6 +6,7 @@
 //! portable code give equal bits. Does not know models, experts' homes or requests.
 
 mod aligned;
+mod arena;
 pub mod attention;
 mod buffers;
 mod convert;
@@ -27,6 +28,7 @@ mod vector;
 /// change of an order of summation.
 pub const NUMERICS: &str = "lanes16-v1";
 
+pub use arena::{Arena, Piece};
 pub use buffers::{Buffer, Keeper, Recycled};
 pub use convert::{
     add_weighted_bf16, add_weighted_f32, add_weighted_q8, all_finite_bf16, all_finite_f32, all_finite_q8,

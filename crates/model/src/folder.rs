@@ -22,6 +22,8 @@ pub struct ModelFolder {
     pub backend: crate::Backend,
     /// In what forms matrices are kept; see [`Self::with_weights`].
     pub weights: crate::WeightDtypes,
+    /// Where those are held that a file has in their form; see [`Self::with_residency`].
+    pub residency: crate::Residency,
     /// Matrices that are packed already; see [`Self::with_pack`].
     pub pack: Option<std::sync::Arc<crate::PackFile>>,
     /// Who hears how far reading, loading and packing are; see [`Self::with_progress`].
@@ -68,6 +70,7 @@ impl ModelFolder {
             generation,
             backend: crate::Backend::default(),
             weights: crate::WeightDtypes::default(),
+            residency: crate::Residency::default(),
             pack: None,
             progress: crate::Progress::default(),
             config_digest,

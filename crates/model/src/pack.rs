@@ -5,18 +5,17 @@
 //! source files and forms that it was made from; every matrix has a digest, which who loads it checks.
 
 use crate::formats::MappedFile;
-use crate::{Manifest, ModelError, ModelFolder, Unit, WeightDtype};
+use crate::{Manifest, ModelError, ModelFolder, Residency, Unit, WeightDtype};
+use conclave_kernels::Matrix;
 use conclave_kernels::quant::{Line, PackedMatrix, QuantKind};
-use conclave_kernels::{Matrix, Storage};
 use conclave_types::Digest;
-use memmap2::Mmap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Changed with every change of the layout of matrices or header.
 const MAGIC: &[u8; 8] = b"CNCLPK01";
@@ -46,9 +45,8 @@ struct Packed {
 
 /// An opened pack file.
 pub struct PackFile {
-    path: PathBuf,
     header: Header,
-    map: Arc<Mmap>,
+    file: MappedFile,
 }
 
 fn forms(folder: &ModelFolder) -> [String; 3] {
@@ -169,7 +167,8 @@ impl PackFile {
         if !path.exists() {
             return Ok(None);
         }
-        let map = MappedFile::open(path.to_owned())?.bytes;
+        let file = MappedFile::open(path.to_owned())?;
+        let map = &file.bytes;
         let corrupt = |why: &str| ModelError::Corrupt {
             file: path.to_owned(),
             why: format!("{why}; delete it and run `conclave pack` again"),
@@ -188,9 +187,9 @@ impl PackFile {
             return Err(ModelError::StalePack(path.to_owned()));
         }
         header.manifest.verify_config(folder)?;
-        let pack = Self { path: path.to_owned(), header, map };
+        let pack = Self { header, file };
         for (name, packed) in &pack.header.tensors {
-            let fits = pack.kind(packed).is_some_and(|kind| pack.bytes(kind, packed).is_some());
+            let fits = pack.kind(packed).is_some_and(|kind| pack.range(kind, packed).is_some());
             if !fits {
                 return Err(corrupt(&format!("tensor `{name}` lies outside of it")));
             }
@@ -212,31 +211,41 @@ impl PackFile {
         [QuantKind::Q8, QuantKind::Q4, QuantKind::Q4Min].into_iter().find(|kind| kind.name() == packed.kind)
     }
 
-    fn bytes(&self, kind: QuantKind, packed: &Packed) -> Option<&[u8]> {
+    fn range(&self, kind: QuantKind, packed: &Packed) -> Option<Range<usize>> {
         let [rows, cols] = packed.shape;
         let at = usize::try_from(packed.offset).ok().filter(|at| at % 64 == 0)?;
-        self.map.get(at..at.checked_add(PackedMatrix::lines(kind, rows, cols).checked_mul(64)?)?)
+        let end = at.checked_add(PackedMatrix::lines(kind, rows, cols).checked_mul(64)?)?;
+        (end <= self.file.bytes.len()).then_some(at..end)
     }
 
-    /// The matrix `tensor`, mapped and checked against its digest; `None` if it is not packed.
-    pub(crate) fn matrix(&self, tensor: &str, shape: [usize; 2]) -> Result<Option<Matrix>, ModelError> {
+    /// Bytes of matrices that are held in memory of their own, not in the file.
+    pub(crate) fn copied(&self) -> usize {
+        self.file.copied()
+    }
+
+    /// The matrix `tensor`, held where `residency` says, checked against its digest; `None` if it is not packed.
+    pub(crate) fn matrix(
+        &self,
+        tensor: &str,
+        shape: [usize; 2],
+        residency: Residency,
+    ) -> Result<Option<Matrix>, ModelError> {
         let Some(packed) = self.header.tensors.get(tensor) else { return Ok(None) };
         if packed.shape != shape {
-            let (file, tensor) = (self.path.clone(), tensor.to_owned());
+            let (file, tensor) = (self.file.path.clone(), tensor.to_owned());
             let (found, expected) = (packed.shape.to_vec(), shape.to_vec());
             return Err(ModelError::Shape { file, tensor, found, expected });
         }
         let kind = self.kind(packed).expect("checked when opened");
-        let bytes = self.bytes(kind, packed).expect("checked when opened");
-        let found = Digest::of(bytes);
+        let range = self.range(kind, packed).expect("checked when opened");
+        let data = self.file.storage::<Line>(range, residency)?;
+        let data = data.expect("offsets are multiples of 64, and maps and copies begin at pages");
+        // What is computed with is what is hashed, not what it was copied from.
+        let found = Digest::of(bytemuck::cast_slice(data.elements()));
         if found != packed.digest {
-            let (file, tensor, expected) = (self.path.clone(), tensor.to_owned(), packed.digest);
+            let (file, tensor, expected) = (self.file.path.clone(), tensor.to_owned(), packed.digest);
             return Err(ModelError::WrongDigest { file, tensor, expected, found });
         }
-        let at = packed.offset as usize;
-        let range = at..at + bytes.len();
-        let data = Storage::<Line>::shared(self.map.clone(), |map| &map[range.clone()]);
-        let data = data.expect("offsets are multiples of 64 and maps begin at pages");
         Ok(Some(Matrix::quantized(PackedMatrix::new(kind, shape[0], shape[1], data))))
     }
 }

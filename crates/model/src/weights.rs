@@ -4,7 +4,8 @@
 //! vectors are never quantised: they are small, and what they decide is not.
 
 use crate::choice::choice;
-use crate::{Manifest, ModelError, ModelFolder, NumericDtype, PackFile};
+use crate::spec::EMBEDDING;
+use crate::{Manifest, ModelError, ModelFolder, NumericDtype, PackFile, Residency};
 use conclave_kernels::Matrix;
 use conclave_kernels::Storage;
 use conclave_kernels::quant::{Line, PackedMatrix, QuantBlocks, QuantKind};
@@ -61,6 +62,17 @@ impl ModelFolder {
         self
     }
 
+    /// Holds what a file has as it is computed with where `residency` says.
+    pub fn with_residency(mut self, residency: Residency) -> Self {
+        self.residency = residency;
+        self
+    }
+
+    /// Bytes of weights that are held in memory of their own rather than in the file that has them.
+    pub fn copied_bytes(&self) -> usize {
+        self.files.copied() + self.pack.as_ref().map_or(0, |pack| pack.copied())
+    }
+
     /// [`Self::matrix`] after a check of what it is made from: the packed bytes, or the stored ones by `manifest`.
     pub fn verified_matrix(
         &self,
@@ -108,18 +120,20 @@ impl ModelFolder {
     }
 
     fn made(&self, tensor: &str, shape: [usize; 2], dtype: WeightDtype) -> Result<Matrix, ModelError> {
+        // Only looked up, a few rows a step: never worth a copy.
+        let residency = if tensor == EMBEDDING && !self.spec.tied { Residency::File } else { self.residency };
         // An embedding that is also the output head is wanted twice, and once as plain numbers.
         if self.is_quantised(tensor, dtype)?
             && let Some(pack) = &self.pack
-            && let Some(matrix) = pack.matrix(tensor, shape)?
+            && let Some(matrix) = pack.matrix(tensor, shape, residency)?
         {
             return Ok(matrix);
         }
         match dtype {
             WeightDtype::AsStored if self.is_quantised(tensor, dtype)? => self.as_quantized(tensor, shape),
-            WeightDtype::AsStored => self.files.matrix(tensor, shape, self.dtype),
-            WeightDtype::F32 => self.files.matrix(tensor, shape, NumericDtype::F32),
-            WeightDtype::Bf16 => self.files.matrix(tensor, shape, NumericDtype::Bf16),
+            WeightDtype::AsStored => self.files.matrix(tensor, shape, self.dtype, residency),
+            WeightDtype::F32 => self.files.matrix(tensor, shape, NumericDtype::F32, residency),
+            WeightDtype::Bf16 => self.files.matrix(tensor, shape, NumericDtype::Bf16, residency),
             WeightDtype::Q8 => self.quantized(tensor, shape, QuantKind::Q8),
             WeightDtype::Q4 => self.quantized(tensor, shape, QuantKind::Q4),
         }

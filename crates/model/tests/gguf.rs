@@ -9,7 +9,7 @@ use candle_core::quantized::gguf_file::Value;
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use conclave_kernels::quant::QuantKind;
-use conclave_model::{DtypeChoice, Manifest, ModelFolder, NumericDtype, StoredDtype};
+use conclave_model::{DtypeChoice, Manifest, ModelFolder, NumericDtype, StoredDtype, WeightDtype};
 use conclave_types::ExpertKey;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -159,7 +159,7 @@ fn quantised_weights_are_near_those_they_are_made_from_and_rows_can_be_read_alon
                 assert!((found - expected).abs() <= tolerance * largest, "{name}: {found} is not {expected}");
             }
             assert!(model.files.f32_rows(&name, 3..rows - 1).unwrap() == values[3 * cols..(rows - 1) * cols]);
-            let matrix = model.files.matrix(&name, [rows, cols], NumericDtype::F32).unwrap();
+            let matrix = model.matrix(&name, [rows, cols], WeightDtype::F32).unwrap();
             let mut row = vec![0.0; cols];
             matrix.row_f32(7, &mut row);
             assert!(row == values[7 * cols..8 * cols]);

@@ -2,8 +2,8 @@
 
 use conclave_kernels::Pool;
 use conclave_model::{
-    CpuCompute, DtypeChoice, ExpertFfn, Manifest, ModelError, ModelFolder, PackFile, StepSequence, Trunk,
-    WeightDtype, WeightDtypes, pack_path, write_pack,
+    CpuCompute, DtypeChoice, ExpertFfn, Manifest, ModelError, ModelFolder, PackFile, Residency, StepSequence,
+    Trunk, WeightDtype, WeightDtypes, pack_path, write_pack,
 };
 use conclave_types::ExpertKey;
 use std::path::{Path, PathBuf};
@@ -67,12 +67,44 @@ fn a_start_from_a_pack_file_gives_the_same_bits() {
         let (_guard, path) = copy(&name);
         let (manifest, file) = packed(&path);
         let folder = open(&path);
-        let pack = PackFile::open(&folder, &file).unwrap().expect("just written");
-        assert_eq!(pack.manifest(), &manifest);
-        let fast = open(&path).with_pack(Some(pack));
-        assert_eq!(results(&folder, &manifest), results(&fast, &manifest), "{name}");
-        assert_eq!(manifest.model_digest(&folder), manifest.model_digest(&fast));
+        let expected = results(&folder, &manifest);
+        for residency in [Residency::File, Residency::Memory] {
+            let pack = PackFile::open(&folder, &file).unwrap().expect("just written");
+            assert_eq!(pack.manifest(), &manifest);
+            let fast = open(&path).with_pack(Some(pack)).with_residency(residency);
+            assert_eq!(expected, results(&fast, &manifest), "{name}, weights in {residency}");
+            assert_eq!(manifest.model_digest(&folder), manifest.model_digest(&fast));
+        }
     }
+}
+
+#[test]
+fn weights_in_memory_are_copies_that_are_given_back() {
+    let (_guard, path) = copy(&families()[0]);
+    let (manifest, file) = packed(&path);
+    let folder = |residency| {
+        let folder = open(&path).with_residency(residency);
+        let pack = PackFile::open(&folder, &file).unwrap();
+        folder.with_pack(pack)
+    };
+    for (residency, copies) in [(Residency::File, false), (Residency::Memory, true)] {
+        let folder = folder(residency);
+        let keys: Vec<ExpertKey> = folder.spec.expert_keys().collect();
+        let experts = ExpertFfn::load_all(&folder, &manifest, &keys).unwrap();
+        let bytes: usize = experts.iter().map(|expert| expert.bytes().0 as usize).sum();
+        assert_eq!(folder.copied_bytes(), if copies { bytes } else { 0 }, "{residency}");
+        let trunk = Trunk::load(CpuCompute::new(&folder.spec, Arc::new(Pool::inline())), &folder).unwrap();
+        assert_eq!(folder.copied_bytes() > bytes, copies, "{residency}, with the trunk");
+        drop((experts, trunk));
+        assert_eq!(folder.copied_bytes(), 0, "{residency}");
+    }
+    // A file that loses its end after it was opened is an error with its name, and no fault of the process.
+    let folder = folder(Residency::Memory);
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(100).unwrap();
+    let keys: Vec<ExpertKey> = folder.spec.expert_keys().collect();
+    let error = ExpertFfn::load_all(&folder, &manifest, &keys).err().expect("its bytes are gone");
+    assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+    assert_eq!(folder.copied_bytes(), 0);
 }
 
 #[test]
@@ -103,13 +135,15 @@ fn damage_of_a_pack_file_is_an_error_that_says_what_to_do() {
     // Within the first matrix, whatever the model.
     flipped[164] ^= 1;
     std::fs::write(&file, &flipped).unwrap();
-    let pack = PackFile::open(&folder, &file).unwrap().expect("the header is whole");
-    let damaged = open(&path).with_pack(Some(pack));
-    let trunk = Trunk::load(CpuCompute::new(&damaged.spec, Arc::new(Pool::inline())), &damaged).err();
-    let keys: Vec<ExpertKey> = damaged.spec.expert_keys().collect();
-    let experts = ExpertFfn::load_all(&damaged, &manifest, &keys).err();
-    let error = trunk.or(experts).expect("one matrix is damaged");
-    assert!(matches!(error, ModelError::WrongDigest { .. }), "{error}");
+    for residency in [Residency::File, Residency::Memory] {
+        let pack = PackFile::open(&folder, &file).unwrap().expect("the header is whole");
+        let damaged = open(&path).with_pack(Some(pack)).with_residency(residency);
+        let trunk = Trunk::load(CpuCompute::new(&damaged.spec, Arc::new(Pool::inline())), &damaged).err();
+        let keys: Vec<ExpertKey> = damaged.spec.expert_keys().collect();
+        let experts = ExpertFfn::load_all(&damaged, &manifest, &keys).err();
+        let error = trunk.or(experts).expect("one matrix is damaged");
+        assert!(matches!(error, ModelError::WrongDigest { .. }), "{error}");
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! The weights of a model, whatever the format: a table of tensors in mapped files, by their Hugging Face names.
 //!
-//! Keeps true: files are mapped, not read; only the tensors asked for are touched; shapes and row orders are those
+//! Keeps true: files are mapped; what is computed with as it is stored may be copied; only the tensors asked for are touched; shapes and row orders are those
 //! of a Hugging Face folder. Knows no header: a format's parser checks its own and fills the table.
 
 use super::{StoredDtype, blocks};
-use crate::{FileRange, ModelError, NumericDtype, Supply};
+use crate::{FileRange, ModelError, NumericDtype, Residency, Supply};
 use conclave_kernels::quant::{BLOCK, QuantBlocks, QuantKind};
-use conclave_kernels::{Matrix, Storage};
+use conclave_kernels::{Arena, Matrix, Piece, Storage};
 use conclave_types::Digest;
 use half::bf16;
 use memmap2::Mmap;
@@ -14,14 +14,18 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A mapped file.
 #[derive(Clone)]
 pub(crate) struct MappedFile {
     pub(crate) path: PathBuf,
     pub(crate) bytes: Arc<Mmap>,
+    file: Arc<File>,
+    /// Where copies of its pieces are, once the first is wanted; `None`: the system gives no room.
+    copies: Arc<OnceLock<Option<Arc<Arena>>>>,
 }
 
 impl MappedFile {
@@ -32,7 +36,38 @@ impl MappedFile {
         #[allow(unsafe_code)]
         let map =
             unsafe { Mmap::map(&file) }.map_err(|error| ModelError::File { file: path.clone(), error })?;
-        Ok(Self { path, bytes: Arc::new(map) })
+        Ok(Self { path, bytes: Arc::new(map), file: Arc::new(file), copies: Arc::default() })
+    }
+
+    /// The numbers at `range`, held where `residency` says; mapped if the system gives no room for copies. `None`: the offset
+    /// is odd, so that they are no numbers as they lie.
+    pub(crate) fn storage<T: bytemuck::Pod>(
+        &self,
+        range: Range<usize>,
+        residency: Residency,
+    ) -> Result<Option<Storage<T>>, ModelError> {
+        let copy = match residency {
+            Residency::File => None,
+            Residency::Memory => self.copy(range.clone())?,
+        };
+        Ok(match copy {
+            Some(piece) => Storage::shared(piece, |piece| piece),
+            None => Storage::shared(self.bytes.clone(), |map| &map[range.clone()]),
+        })
+    }
+
+    /// A copy of the bytes at `range`, read rather than copied from the map, whose pages would count as this process's.
+    fn copy(&self, range: Range<usize>) -> Result<Option<Arc<Piece>>, ModelError> {
+        let reserve = || Arena::reserve(self.bytes.len()).ok().map(Arc::new);
+        let Some(arena) = self.copies.get_or_init(reserve) else { return Ok(None) };
+        let at = range.start as u64;
+        let piece = arena.piece(range, |out| self.file.read_exact_at(out, at));
+        piece.map_err(|error| ModelError::File { file: self.path.clone(), error })
+    }
+
+    /// Bytes of the copies that are held.
+    pub(crate) fn copied(&self) -> usize {
+        self.copies.get().and_then(Option::as_ref).map_or(0, |arena| arena.held())
     }
 }
 
@@ -179,6 +214,11 @@ impl WeightFiles {
         Ok(self.stored(tensor)?.range.len() as u64)
     }
 
+    /// Bytes of weights that are held in memory of their own, not in the files.
+    pub(crate) fn copied(&self) -> usize {
+        self.files.iter().map(MappedFile::copied).sum()
+    }
+
     /// Every tensor's name, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
@@ -264,30 +304,33 @@ impl WeightFiles {
         Ok(stored)
     }
 
-    /// `tensor` `[rows, cols]` in the numeric dtype: mapped if it is stored so, converted otherwise.
-    pub fn matrix(
+    /// `tensor` `[rows, cols]` in the numeric dtype: mapped or copied if it is stored so, converted otherwise.
+    pub(crate) fn matrix(
         &self,
         tensor: &str,
         [rows, cols]: [usize; 2],
         dtype: NumericDtype,
+        residency: Residency,
     ) -> Result<Matrix, ModelError> {
         let stored = self.stored_as(tensor, &[rows, cols])?;
-        let map = &self.files[stored.file].bytes;
+        let file = &self.files[stored.file];
         let source = self.rows(tensor)?;
         let found = (source.dtype, source.order);
-        // An odd offset cannot be mapped as numbers; the formats allow it, so it is copied.
+        // An odd offset cannot be taken as numbers; the formats allow it, so it is converted.
         Ok(match dtype {
             NumericDtype::Bf16 => {
-                let mapped = (found == (StoredDtype::Bf16, RowOrder::Plain))
-                    .then(|| Storage::shared(map.clone(), |map| &map[stored.range.clone()]));
-                let storage = mapped.flatten();
-                Matrix::bf16(rows, cols, storage.unwrap_or_else(|| Storage::owned(source.bf16())))
+                let as_stored = match found == (StoredDtype::Bf16, RowOrder::Plain) {
+                    true => file.storage(stored.range.clone(), residency)?,
+                    false => None,
+                };
+                Matrix::bf16(rows, cols, as_stored.unwrap_or_else(|| Storage::owned(source.bf16())))
             }
             NumericDtype::F32 => {
-                let mapped = (found == (StoredDtype::F32, RowOrder::Plain))
-                    .then(|| Storage::shared(map.clone(), |map| &map[stored.range.clone()]));
-                let storage = mapped.flatten();
-                Matrix::f32(rows, cols, storage.unwrap_or_else(|| Storage::owned(source.f32(0..rows))))
+                let as_stored = match found == (StoredDtype::F32, RowOrder::Plain) {
+                    true => file.storage(stored.range.clone(), residency)?,
+                    false => None,
+                };
+                Matrix::f32(rows, cols, as_stored.unwrap_or_else(|| Storage::owned(source.f32(0..rows))))
             }
         })
     }

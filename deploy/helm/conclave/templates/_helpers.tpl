@@ -173,6 +173,7 @@ initContainers:
 - {name: CONCLAVE_DTYPE, value: {{ .Values.model.dtype | quote }}}
 - {name: CONCLAVE_EXPERTS_DTYPE, value: {{ .Values.model.expertsDtype | quote }}}
 - {name: CONCLAVE_TRUNK_DTYPE, value: {{ .Values.model.trunkDtype | quote }}}
+- {name: CONCLAVE_WEIGHTS_IN, value: {{ .Values.model.weightsIn | quote }}}
 {{- end -}}
 
 {{- define "conclave.mounts" -}}
