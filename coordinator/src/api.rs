@@ -127,14 +127,20 @@ impl Coordinator for Api {
     async fn status(&self, _request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         let state = self.consensus.state().borrow().clone();
         let Told { nodes, waiting } = self.controller.told().unwrap_or_default();
+        // Given nothing, it has no trouble any more; what it had is what operators need.
+        let trouble = |heard: &Heard| {
+            let own = heard.stuck.as_ref().unwrap_or(&heard.report.trouble);
+            let told: Vec<&str> =
+                [Some(own), heard.viewed.as_ref()].into_iter().flatten().map(String::as_str).collect();
+            told.into_iter().filter(|told| !told.is_empty()).collect::<Vec<_>>().join("; ")
+        };
         let node = |heard: Heard| NodeStatus {
             node: heard.node.0,
             silence_ms: heard.silence.map(|silence| silence.0),
             experts: heard.report.experts,
             bytes: heard.report.bytes.0,
             calls: heard.report.calls,
-            // Given nothing, it has no trouble any more; what it had is what operators need.
-            trouble: heard.stuck.unwrap_or(heard.report.trouble),
+            trouble: trouble(&heard),
             ready_epoch: heard.report.ready_epoch.0,
             ready_target: heard.report.ready_target.0,
         };
@@ -208,10 +214,9 @@ impl Coordinator for Api {
         &self,
         request: Request<ReportLoadRequest>,
     ) -> Result<Response<ReportLoadReply>, Status> {
-        let (gateway, model, loads) = convert::load_report(request.into_inner())
+        let report = convert::load_report(request.into_inner())
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let taken =
-            self.controller.report_load(gateway, model, loads).ok_or_else(|| self.not_leader(None))?;
+        let taken = self.controller.report_load(report).ok_or_else(|| self.not_leader(None))?;
         if !taken {
             return Err(Status::invalid_argument("the report is of another model than the cluster serves"));
         }

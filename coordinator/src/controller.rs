@@ -5,10 +5,11 @@ use crate::monitor;
 use crate::raft::{Consensus, WriteError};
 use conclave_control::command::{Change, Command, ConfigureCluster, Reply};
 use conclave_control::{
-    ExpertLoads, Explanation, HeartbeatAnswer, NodeReport, Observations, Patience, Planned, Settings, WhatIf,
-    what_if,
+    ClusterState, Explanation, HeartbeatAnswer, NodeReport, Observations, Patience, Planned, Rest, Settings,
+    WhatIf, what_if,
 };
-use conclave_types::{ExpertKey, LogIndex, Millis, ModelDigest, NodeId};
+use conclave_proto::convert::coordinator::GatewayReport;
+use conclave_types::{ExpertKey, LogIndex, Millis, NodeId};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,8 @@ pub(crate) struct Heard {
     pub(crate) report: NodeReport,
     /// Why it is given no more experts; `None`: it may get some.
     pub(crate) stuck: Option<String>,
+    /// What gateways think of it; `None`: nothing bad.
+    pub(crate) viewed: Option<String>,
 }
 
 /// What the leader heard, and what the placement waits for.
@@ -131,10 +134,9 @@ impl Controller {
         memory.since.map(|since| self.now().since(since))
     }
 
-    /// What the planner would do now, or what it waits for; `None`: this coordinator does not lead.
-    pub(crate) fn planned(&self) -> Option<Result<Planned, String>> {
-        let state = self.consensus.state().borrow().clone();
-        self.lead(|seen, _| seen.planned(self.now(), &state))
+    /// What is moved for an operator who asks now, [`Observations::asked`]; `None`: this coordinator does not lead.
+    pub(crate) fn asked(&self, state: &ClusterState) -> Option<Result<(Planned, Option<Rest>), String>> {
+        self.lead(|seen, _| seen.asked(self.now(), state))
     }
 
     /// What would happen if the nodes `dead` died under the load of now, unless nothing is placed; `None`: this coordinator
@@ -156,10 +158,13 @@ impl Controller {
         self.lead(|seen, _| seen.objection(self.now(), &state, command)).flatten()
     }
 
-    /// Takes a gateway's load report; whether it is of the model that is served. `None`: this coordinator does not lead.
-    pub(crate) fn report_load(&self, gateway: u64, model: ModelDigest, loads: ExpertLoads) -> Option<bool> {
+    /// Takes a gateway's report; whether it is of the model that is served. `None`: this coordinator does not lead.
+    pub(crate) fn report_load(
+        &self,
+        GatewayReport { gateway, model, loads, views }: GatewayReport,
+    ) -> Option<bool> {
         let state = self.consensus.state().borrow().clone();
-        self.lead(|seen, _| seen.report_load(self.now(), &state, gateway, model, loads))
+        self.lead(|seen, _| seen.report_load(self.now(), &state, gateway, model, (loads, views)))
     }
 
     /// Notes that a node has registered.
@@ -177,6 +182,7 @@ impl Controller {
                 silence: seen.silence(now, *node),
                 report: seen.report(&state, *node).cloned().unwrap_or_default(),
                 stuck: seen.stuck(now, *node),
+                viewed: seen.viewed(now, *node),
             };
             Told { nodes: state.nodes.keys().map(heard).collect(), waiting: waiting.clone() }
         })

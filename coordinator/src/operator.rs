@@ -57,9 +57,9 @@ pub(crate) async fn change(api: &Api, request: ChangeRequest) -> Result<ChangeRe
 
 pub(crate) async fn rebalance(api: &Api, request: RebalanceRequest) -> Result<RebalanceReply, Status> {
     let state = api.consensus.state().borrow().clone();
-    let planned = api.controller.planned().ok_or_else(|| api.not_leader(None))?;
-    let Planned { plan, why } = match planned {
-        Ok(planned) => planned,
+    let asked = api.controller.asked(&state).ok_or_else(|| api.not_leader(None))?;
+    let (Planned { plan, why, by_load }, rest) = match asked {
+        Ok(asked) => asked,
         Err(why) => {
             let rejected = format!("there is no plan: {why}");
             return Ok(RebalanceReply { rejected, ..RebalanceReply::default() });
@@ -69,12 +69,13 @@ pub(crate) async fn rebalance(api: &Api, request: RebalanceRequest) -> Result<Re
         why: why.clone(),
         moves: moves(&state.placement, &plan.map).iter().map(convert::move_message).collect(),
         bytes: plan.moved.0,
+        load: rest.map(|rest| rest.to_string()).unwrap_or_default(),
         ..RebalanceReply::default()
     };
     if request.dry_run || why.is_empty() {
         return Ok(reply);
     }
-    let propose = ProposeTarget { base: state.epoch, map: plan.map, by_load: state.by_load, why };
+    let propose = ProposeTarget { base: state.epoch, map: plan.map, by_load, why };
     match api.write(author(&request.by), Command::ProposeTarget(propose)).await? {
         Reply::Proposed { target } => reply.target = target.0,
         Reply::Rejected { why } => reply.rejected = why,

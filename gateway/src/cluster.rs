@@ -5,7 +5,7 @@
 
 use crate::dispatch::{Dispatcher, FadingCounts, Homes};
 use conclave_control::{ClusterState, NodeState};
-use conclave_control_rpc::{CoordinatorClient, Credentials};
+use conclave_control_rpc::{CoordinatorClient, Credentials, GatewayReport};
 use conclave_expert::ExpertBackend;
 use conclave_expert_rpc::GrpcExperts;
 use conclave_types::{ExpertKey, LogIndex, Millis, ModelDigest, NodeId};
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 /// How often readiness is judged anew.
 const JUDGE: Duration = Duration::from_millis(100);
-/// How often the leader is told how much was asked of each expert: some three bytes an expert each time.
+/// How often the leader is told how much was asked of each expert, and who is avoided: some three bytes an expert each time.
 const REPORT: Duration = Duration::from_secs(5);
 
 /// Settings of a gateway in a cluster.
@@ -81,8 +81,8 @@ impl ClusterFeed {
         tokio::join!(self.follow(), self.report());
     }
 
-    /// Tells the leader how much was asked of each expert. A report that finds no leader is left out: the next one says
-    /// it all.
+    /// Tells the leader how much was asked of each expert, and which nodes are avoided. A report that finds no leader is left
+    /// out: the next one says it all.
     async fn report(&self) {
         let gateway = RandomState::new().hash_one(0);
         let mut counts = FadingCounts::default();
@@ -91,8 +91,10 @@ impl ClusterFeed {
             tokio::time::sleep(REPORT).await;
             let passed = Millis(last.elapsed().as_millis() as u64);
             last = Instant::now();
-            let Some(loads) = counts.take(self.dispatcher.counts(), passed) else { continue };
-            if let Err(error) = self.client.report_load(gateway, self.model, &loads).await {
+            let loads = counts.take(self.dispatcher.counts(), passed);
+            let views = self.dispatcher.avoided();
+            let report = GatewayReport { gateway, model: self.model, loads, views };
+            if let Err(error) = self.client.report_load(&report).await {
                 tracing::debug!(%error, "the load was not reported");
             }
         }

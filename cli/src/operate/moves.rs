@@ -94,11 +94,12 @@ pub(super) async fn rebalance(options: RebalanceOptions, user: Option<String>) -
     let planned = patiently(async || client.rebalance(&by, options.dry_run).await).await?;
     // For the nodes' names.
     let state = client.status().await?.state;
-    let Rebalance { why, moves, bytes, target } = &planned;
+    let Rebalance { why, moves, bytes, target, load } = &planned;
     let json = || {
         json!({
             "dry_run": options.dry_run,
             "why": (!why.is_empty()).then_some(why),
+            "load": (!load.is_empty()).then_some(load),
             "bytes": bytes.0,
             "target": target.map(|target| target.0),
             "moves": list(&state, moves),
@@ -106,7 +107,9 @@ pub(super) async fn rebalance(options: RebalanceOptions, user: Option<String>) -
     };
     let text = || {
         if moves.is_empty() {
-            return "nothing would move: the placement is what the planner would choose\n".to_owned();
+            return format!(
+                "nothing would move: the placement is what the planner would choose, and the recorded load: {load}\n"
+            );
         }
         let mut text = match target {
             Some(target) => format!("target {target} is being loaded: {why}; `conclave moves` follows it\n"),

@@ -1,13 +1,13 @@
 //! Finding the leader, and the calls of nodes and of everybody who asks how the cluster is.
 
 use conclave_control::command::RegisterNode;
-use conclave_control::{ClusterState, ExpertLoads, HeartbeatAnswer, NodeReport};
+use conclave_control::{ClusterState, HeartbeatAnswer, NodeReport};
 use conclave_proto::COORDINATOR_MESSAGE_BYTES_MAX as MESSAGE_BYTES_MAX;
-use conclave_proto::convert::coordinator as convert;
+use conclave_proto::convert::coordinator::{self as convert, GatewayReport};
 use conclave_proto::coordinator::coordinator_client::CoordinatorClient as Wire;
 use conclave_proto::coordinator::{CoordinatorStatus, LogStatus, NodeStatus, StatusRequest};
 use conclave_transport::{Credentials, Role, SendToken, explain};
-use conclave_types::{LogIndex, ModelDigest, NodeId};
+use conclave_types::{LogIndex, NodeId};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -202,16 +202,9 @@ impl CoordinatorClient {
         convert::heartbeat_answer(reply).map_err(|error| ControlError::Refused(error.to_string()))
     }
 
-    /// Tells how much this gateway asked of each expert of `model`; replaces what `gateway` told before.
-    ///
-    /// - `gateway`: a random number of this process; `loads`: rows, faded by `conclave_control::LOAD_HALF_LIFE`.
-    pub async fn report_load(
-        &self,
-        gateway: u64,
-        model: ModelDigest,
-        loads: &ExpertLoads,
-    ) -> Result<(), ControlError> {
-        let request = convert::load_request(gateway, model, loads);
+    /// Tells what a gateway asked of each expert and which nodes it avoids; replaces what it told before.
+    pub async fn report_load(&self, report: &GatewayReport) -> Result<(), ControlError> {
+        let request = convert::load_request(report);
         self.leader(|mut client| {
             let request = request.clone();
             async move { client.report_load(request).await }

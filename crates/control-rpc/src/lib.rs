@@ -8,6 +8,7 @@ mod operate;
 mod watch;
 
 pub use client::{ClusterStatus, ControlError, CoordinatorClient};
+pub use conclave_proto::convert::coordinator::GatewayReport;
 pub use conclave_proto::coordinator::{CoordinatorStatus, LogStatus, NodeStatus};
 pub use conclave_transport::Credentials;
 pub use operate::{Joining, Rebalance, WhatIf};

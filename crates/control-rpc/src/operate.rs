@@ -20,6 +20,8 @@ pub struct Rebalance {
     pub bytes: Bytes,
     /// What was proposed; `None`: nothing was.
     pub target: Option<LogIndex>,
+    /// Why the recorded load moves nothing; empty if something shall move.
+    pub load: String,
 }
 
 /// What would happen if some nodes died.
@@ -112,6 +114,7 @@ impl CoordinatorClient {
             moves: reply.moves.into_iter().map(convert::moved).collect(),
             bytes: Bytes(reply.bytes),
             target: Some(LogIndex(reply.target)).filter(|target| target.0 > 0),
+            load: reply.load,
         })
     }
 

@@ -13,6 +13,7 @@ pub mod planner;
 mod progress;
 pub mod rebalance;
 mod state;
+mod views;
 mod what_if;
 
 pub use command::{Change, Command, Reply};
@@ -24,4 +25,5 @@ pub use observe::{Decision, HeartbeatAnswer, Liveness, NodeReport, Observations,
 pub use planner::{Aim, Balance, Plan, PlanError, PlanInput, PlanNode, check, plan, predict};
 pub use rebalance::{Rebalance, Rest};
 pub use state::{ClusterState, ModelFacts, Node, NodeState, RestoreError, Settings, Target};
+pub use views::{Avoidance, NodeViews};
 pub use what_if::{WhatIf, what_if};

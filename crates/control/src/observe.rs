@@ -6,7 +6,8 @@
 use crate::command::{CancelTarget, Command, ProposeTarget, PublishTarget, SetNodeState};
 use crate::planner::{self, Plan, PlanNode};
 use crate::progress::LoadProgress;
-use crate::rebalance::{plan_input, plan_nodes, structural_aim};
+use crate::rebalance::{self, plan_input, plan_nodes, structural_aim};
+use crate::views::{GatewayViews, NodeViews};
 use crate::{ClusterState, ExpertLoads, LoadWindow, Node, NodeState, Rebalance, Rest};
 use conclave_types::{Bytes, ExpertKey, LogIndex, Millis, ModelDigest, NodeId, PlacementEpoch, PlacementMap};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +97,7 @@ pub struct Observations {
     replace_after: Millis,
     progress: LoadProgress,
     load: LoadWindow,
+    views: GatewayViews,
     rebalance: Rebalance,
     /// The state and the nodes for which nothing was left to plan: planning again would find nothing either.
     settled: Option<(LogIndex, Vec<PlanNode>)>,
@@ -119,6 +121,8 @@ pub struct Planned {
     pub plan: Plan,
     /// Why, for people; empty if nothing shall move.
     pub why: String,
+    /// Whether the recorded load decided.
+    pub by_load: bool,
 }
 
 impl Observations {
@@ -130,6 +134,7 @@ impl Observations {
             replace_after: patience.replace_after,
             progress: LoadProgress::new(patience.progress),
             load: LoadWindow::default(),
+            views: GatewayViews::default(),
             rebalance: Rebalance::new(now),
             settled: None,
         }
@@ -154,18 +159,22 @@ impl Observations {
         }
     }
 
-    /// Takes a gateway's load report; whether it is of the model that is served.
+    /// Takes a gateway's report: how much it asked of each expert (`None`: nothing yet), and the nodes that it avoids.
+    /// Whether it is of the model that is served.
     pub fn report_load(
         &mut self,
         now: Millis,
         state: &ClusterState,
         gateway: u64,
         model: ModelDigest,
-        loads: ExpertLoads,
+        (loads, views): (Option<ExpertLoads>, NodeViews),
     ) -> bool {
         let served = state.model.as_ref().is_some_and(|served| served.digest == model);
         if served {
-            self.load.report(now, gateway, loads);
+            if let Some(loads) = loads {
+                self.load.report(now, gateway, loads);
+            }
+            self.views.report(now, gateway, views);
         }
         served
     }
@@ -194,6 +203,16 @@ impl Observations {
     /// Why `node` is given no more experts at `now` though it is heard of; `None`: it may get some.
     pub fn stuck(&self, now: Millis, node: NodeId) -> Option<String> {
         self.progress.why(now, node)
+    }
+
+    /// What gateways think of `node` at `now`, for people; `None`: nothing bad.
+    pub fn viewed(&self, now: Millis, node: NodeId) -> Option<String> {
+        self.views.told(now, node)
+    }
+
+    /// The nodes that are given nothing more at `now`: those that load nothing, and those that give wrong answers.
+    fn held_back(&self, now: Millis) -> BTreeSet<NodeId> {
+        self.progress.stuck(now).into_iter().chain(self.views.quarantined(now)).collect()
     }
 
     /// What the log should get now. With nothing to do it is empty, and stays empty until something changes.
@@ -277,8 +296,8 @@ impl Observations {
             Ok(Planned { plan, .. }) if plan.map == state.placement => {
                 self.settled = Some((state.applied, nodes));
             }
-            Ok(Planned { plan, why }) => {
-                let propose = ProposeTarget { base: state.epoch, map: plan.map, by_load: state.by_load, why };
+            Ok(Planned { plan, why, by_load }) => {
+                let propose = ProposeTarget { base: state.epoch, map: plan.map, by_load, why };
                 decision.commands.push(Command::ProposeTarget(propose));
             }
             Err(why) => {
@@ -316,7 +335,7 @@ impl Observations {
             (input, plan) = plan_for(nodes)?;
         }
         if plan.map == state.placement {
-            return Ok(Planned { plan, why: String::new() });
+            return Ok(Planned { plan, why: String::new(), by_load: state.by_load });
         }
         if let Some(violation) = planner::check(&input, &plan).first() {
             return Err(format!(
@@ -324,7 +343,21 @@ impl Observations {
             ));
         }
         let why = reason(state, &plan, &self.progress.stuck(now));
-        Ok(Planned { plan, why })
+        Ok(Planned { plan, why, by_load: state.by_load })
+    }
+
+    /// What is moved if an operator asks for it: what the planner would do anyhow, or else what the recorded load asks for,
+    /// however little it gains and however soon after the last moves. Without a plan, what it waits for; the second is
+    /// why the load moves nothing, if that was asked.
+    pub fn asked(&self, now: Millis, state: &ClusterState) -> Result<(Planned, Option<Rest>), String> {
+        let planned = self.planned(now, state)?;
+        if !planned.why.is_empty() {
+            return Ok((planned, None));
+        }
+        match rebalance::asked_for(state, &self.load.loads(now), &self.held_back(now)) {
+            Ok((plan, why)) => Ok((Planned { plan, why, by_load: true }, None)),
+            Err(rest) => Ok((planned, Some(rest))),
+        }
     }
 
     /// Why the planner could not follow `command`, if that is so and it can follow what is asked of it now.
@@ -341,7 +374,7 @@ impl Observations {
     /// Moves experts for the recorded load, if that is worth it.
     fn level(&mut self, now: Millis, state: &ClusterState, decision: &mut Decision) {
         let loads = self.load.loads(now);
-        match self.rebalance.decide(now, state, &loads, &self.progress.stuck(now)) {
+        match self.rebalance.decide(now, state, &loads, &self.held_back(now)) {
             Ok(target) => decision.commands.push(Command::ProposeTarget(target)),
             // What is only a matter of time is not worth saying at every tick.
             Err(Rest::Judged(_) | Rest::CoolDown(_) | Rest::NotReady(_)) => {}
@@ -352,8 +385,8 @@ impl Observations {
     /// Nodes that may hold experts. One that is away keeps its place for a while: most come back, and moving
     /// everything twice would cost more than waiting, since other homes answer meanwhile.
     fn candidates(&self, now: Millis, state: &ClusterState) -> Vec<PlanNode> {
-        let stuck = self.progress.stuck(now);
-        plan_nodes(state, &stuck, |id| {
+        let held_back = self.held_back(now);
+        plan_nodes(state, &held_back, |id| {
             let silence = self.liveness.silence(now, id);
             let awaited = silence.is_some_and(|silence| silence <= self.replace_after);
             let holds = || state.placement.iter().any(|(_, homes)| homes.contains(&id));

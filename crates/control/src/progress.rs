@@ -1,15 +1,28 @@
-//! Which nodes load nothing of what they shall hold although they are heard of, and how long they then get nothing more.
+//! Which nodes load nothing of what they shall hold, or are started again and again, and how long they then get nothing more.
 //!
 //! Keeps true: who is heard of and has not loaded its share for a whole deadline, counted from when this leader first saw
 //! that it lacked something or last saw it load something, is *stuck*; what others shall hold does not wait for it. A new
-//! process of a node begins anew. Knows no clock: time is an argument.
+//! process of a node begins anew, but not for ever: who registers three times more without a deadline in between through
+//! which it held its share is stuck too. Knows no clock: time is an argument.
 
-use crate::{ClusterState, NodeReport, NodeState};
+use crate::{ClusterState, Node, NodeReport, NodeState};
 use conclave_types::{LogIndex, Millis, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The pause of a node that was stuck so many times in a row grows no more: 2^4 deadlines.
 const DOUBLINGS_MAX: u32 = 4;
+
+/// So many registrations in quick succession are no chance: the process ends each time, perhaps for what it loads.
+const RESTARTS_MAX: u32 = 3;
+
+/// How often a node has registered since it last held its share for a deadline.
+#[derive(Clone, Debug)]
+struct Restarts {
+    incarnation: LogIndex,
+    times: u32,
+    /// Since when it has held its share.
+    steady: Millis,
+}
 
 /// A node that has yet to load something.
 #[derive(Clone, Debug)]
@@ -26,7 +39,8 @@ struct Behind {
 /// A node that has made no progress.
 #[derive(Clone, Debug)]
 struct Stuck {
-    incarnation: LogIndex,
+    /// The registration that it is true of; `None`: of each.
+    incarnation: Option<LogIndex>,
     /// Until then it is given nothing more.
     until: Millis,
     /// So many times in a row.
@@ -39,12 +53,13 @@ struct Stuck {
 pub(crate) struct LoadProgress {
     deadline: Millis,
     behind: BTreeMap<NodeId, Behind>,
+    restarts: BTreeMap<NodeId, Restarts>,
     stuck: BTreeMap<NodeId, Stuck>,
 }
 
 impl LoadProgress {
     pub(crate) fn new(deadline: Millis) -> Self {
-        Self { deadline, behind: BTreeMap::new(), stuck: BTreeMap::new() }
+        Self { deadline, behind: BTreeMap::new(), restarts: BTreeMap::new(), stuck: BTreeMap::new() }
     }
 
     /// Notes how far each node is at `now`, by the last `report` of its present registration.
@@ -55,7 +70,9 @@ impl LoadProgress {
         report: impl Fn(NodeId) -> Option<&'a NodeReport>,
     ) {
         self.stuck.retain(|id, stuck| {
-            state.nodes.get(id).is_some_and(|node| node.incarnation == stuck.incarnation)
+            let is =
+                |node: &Node| stuck.incarnation.is_none_or(|incarnation| incarnation == node.incarnation);
+            state.nodes.get(id).is_some_and(is)
         });
         let mut behind = BTreeMap::new();
         for (id, node) in state.nodes.iter().filter(|(_, node)| node.state != NodeState::Down) {
@@ -87,13 +104,44 @@ impl LoadProgress {
             self.behind.iter().filter(|(_, behind)| late(behind)).map(|(id, _)| *id).collect();
         for id in late {
             let incarnation = self.behind.remove(&id).expect("it was found there").incarnation;
-            let times = self.stuck.get(&id).map_or(0, |stuck| stuck.times);
-            let until = now + Millis(self.deadline.0 << times.min(DOUBLINGS_MAX));
             let trouble = report(id).map(|report| report.trouble.as_str()).unwrap_or_default();
             let told = if trouble.is_empty() { String::new() } else { format!(": {trouble}") };
             let why = format!("loaded nothing for {}{told}", seconds(self.deadline));
-            self.stuck.insert(id, Stuck { incarnation, until, times: times + 1, why });
+            self.hold_back(now, id, Some(incarnation), why);
         }
+        self.count_restarts(now, state);
+    }
+
+    /// Notes who has registered again, and holds back who does so all the time.
+    fn count_restarts(&mut self, now: Millis, state: &ClusterState) {
+        self.restarts.retain(|id, _| state.nodes.contains_key(id));
+        let mut restless = Vec::new();
+        for (id, node) in &state.nodes {
+            let fresh = Restarts { incarnation: node.incarnation, times: 0, steady: now };
+            let known = self.restarts.entry(*id).or_insert(fresh);
+            if known.incarnation != node.incarnation {
+                *known = Restarts { incarnation: node.incarnation, times: known.times + 1, steady: now };
+            }
+            if node.state != NodeState::Ready || self.behind.contains_key(id) {
+                known.steady = now;
+            } else if now.since(known.steady) >= self.deadline {
+                known.times = 0;
+            }
+            if known.times >= RESTARTS_MAX {
+                known.times = 0;
+                restless.push(*id);
+            }
+        }
+        for id in restless {
+            let why = format!("registered {RESTARTS_MAX} times without {} of calm", seconds(self.deadline));
+            self.hold_back(now, id, None, why);
+        }
+    }
+
+    fn hold_back(&mut self, now: Millis, id: NodeId, incarnation: Option<LogIndex>, why: String) {
+        let times = self.stuck.get(&id).map_or(0, |stuck| stuck.times);
+        let until = now + Millis(self.deadline.0 << times.min(DOUBLINGS_MAX));
+        self.stuck.insert(id, Stuck { incarnation, until, times: times + 1, why });
     }
 
     /// The nodes that are given nothing more at `now`.

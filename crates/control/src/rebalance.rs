@@ -5,7 +5,7 @@
 //! clock: time is an argument.
 
 use crate::command::ProposeTarget;
-use crate::planner::{self, Aim, Balance, PlanInput, PlanNode};
+use crate::planner::{self, Aim, Balance, Plan, PlanInput, PlanNode};
 use crate::{ClusterState, ExpertLoads, ModelFacts, NodeState};
 use conclave_types::{LayerIdx, Millis, NodeId, PlacementMap};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,15 +94,7 @@ impl Rebalance {
         loads: &ExpertLoads,
         stuck: &BTreeSet<NodeId>,
     ) -> Result<ProposeTarget, Rest> {
-        let placed = state.model.as_ref().filter(|_| !state.placement.is_empty());
-        let model = placed.ok_or(Rest::Unplaced)?;
-        if state.target.is_some() {
-            return Err(Rest::Loading);
-        }
-        let mut used = state.nodes.values().filter(|node| !node.draining);
-        if let Some(node) = used.find(|node| node.state != NodeState::Ready) {
-            return Err(Rest::NotReady(node.name.clone()));
-        }
+        let model = movable(state)?;
         if now.since(self.last) < COOL_DOWN {
             return Err(Rest::CoolDown(now.since(self.last)));
         }
@@ -110,35 +102,90 @@ impl Rebalance {
             return Err(Rest::Judged(now.since(judged)));
         }
         self.judged = Some(now);
-        trusted(model, loads)?;
-        let nodes: Vec<PlanNode> = plan_nodes(state, stuck, |_| true);
-        let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
-        let before = planner::predict(loads, &state.placement, &ids);
-        // A node that has joined shall be of use, however little one more changes.
-        let holding = state.placement.nodes();
-        let idle = ids.iter().any(|id| !holding.contains(id));
         let bound = if self.moving { IMBALANCE_STOP } else { IMBALANCE_START };
-        if before.imbalance() <= bound && !idle {
-            self.moving = false;
-            return Err(Rest::Even(before.imbalance()));
-        }
-        let input = plan_input(state, model, nodes, Aim::Load(loads.clone()));
-        let plan = planner::plan(&input).map_err(|_| Rest::NothingBetter(before.imbalance()))?;
-        if plan.map == state.placement || !planner::check(&input, &plan).is_empty() {
-            self.moving = false;
-            return Err(Rest::NothingBetter(before.imbalance()));
-        }
-        let after = planner::predict(loads, &plan.map, &ids);
-        let gain = before.slowest_rows() - after.slowest_rows();
-        let cost = LOAD_COST_ROWS * (plan.moved.0 / model.expert_bytes.0.max(1)) as f64;
-        if gain <= cost && !idle {
-            self.moving = false;
-            return Err(Rest::NotWorthIt { gain, cost });
-        }
+        let better = match better(state, model, loads, stuck, bound) {
+            Ok(better) if better.gain > better.cost || better.idle => better,
+            Ok(Better { gain, cost, .. }) => {
+                self.moving = false;
+                return Err(Rest::NotWorthIt { gain, cost });
+            }
+            Err(rest) => {
+                // What was recorded too little of says nothing about the moves so far.
+                self.moving &= matches!(rest, Rest::TooLittle { .. });
+                return Err(rest);
+            }
+        };
         (self.moving, self.last) = (true, now);
-        let why = format!("balance: {}; loads {}", foretold(&before, &after), plan.moved);
-        Ok(ProposeTarget { base: state.epoch, map: plan.map, by_load: true, why })
+        Ok(ProposeTarget { base: state.epoch, map: better.plan.map, by_load: true, why: better.why })
     }
+}
+
+/// The placement that `loads` ask for if somebody asks for it now: no pause is waited for, and any gain will do.
+pub(crate) fn asked_for(
+    state: &ClusterState,
+    loads: &ExpertLoads,
+    stuck: &BTreeSet<NodeId>,
+) -> Result<(Plan, String), Rest> {
+    let better = better(state, movable(state)?, loads, stuck, 0.0)?;
+    Ok((better.plan, better.why))
+}
+
+/// The model, if nothing is in the way of moves for balance.
+fn movable(state: &ClusterState) -> Result<&ModelFacts, Rest> {
+    let placed = state.model.as_ref().filter(|_| !state.placement.is_empty());
+    let model = placed.ok_or(Rest::Unplaced)?;
+    if state.target.is_some() {
+        return Err(Rest::Loading);
+    }
+    let mut used = state.nodes.values().filter(|node| !node.draining);
+    match used.find(|node| node.state != NodeState::Ready) {
+        Some(node) => Err(Rest::NotReady(node.name.clone())),
+        None => Ok(model),
+    }
+}
+
+/// A placement that is predicted to be more even.
+struct Better {
+    plan: Plan,
+    /// Rows that the slowest nodes are spared within the window.
+    gain: f64,
+    /// What the loads cost, in rows.
+    cost: f64,
+    /// Whether a node has nothing yet: one that has joined shall be of use, however little one more changes.
+    idle: bool,
+    why: String,
+}
+
+/// The placement that `loads` ask for, if the one in use is less even than `bound`, a node has nothing, or both.
+fn better(
+    state: &ClusterState,
+    model: &ModelFacts,
+    loads: &ExpertLoads,
+    stuck: &BTreeSet<NodeId>,
+    bound: f64,
+) -> Result<Better, Rest> {
+    trusted(model, loads)?;
+    let nodes: Vec<PlanNode> = plan_nodes(state, stuck, |_| true);
+    let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
+    let before = planner::predict(loads, &state.placement, &ids);
+    let holding = state.placement.nodes();
+    let idle = ids.iter().any(|id| !holding.contains(id));
+    if before.imbalance() <= bound && !idle {
+        return Err(Rest::Even(before.imbalance()));
+    }
+    let input = plan_input(state, model, nodes, Aim::Load(loads.clone()));
+    let plan = planner::plan(&input).map_err(|_| Rest::NothingBetter(before.imbalance()))?;
+    if plan.map == state.placement || !planner::check(&input, &plan).is_empty() {
+        return Err(Rest::NothingBetter(before.imbalance()));
+    }
+    let after = planner::predict(loads, &plan.map, &ids);
+    let gain = before.slowest_rows() - after.slowest_rows();
+    if gain <= 0.0 && !idle {
+        return Err(Rest::NothingBetter(before.imbalance()));
+    }
+    let cost = LOAD_COST_ROWS * (plan.moved.0 / model.expert_bytes.0.max(1)) as f64;
+    let why = format!("balance: {}; loads {}", foretold(&before, &after), plan.moved);
+    Ok(Better { plan, gain, cost, idle, why })
 }
 
 /// The predictions before and after, for people.

@@ -311,6 +311,54 @@ fn a_node_that_cannot_load_what_it_is_a_home_of_is_replaced_and_holds_up_nobody(
 }
 
 #[test]
+fn a_node_that_is_started_again_and_again_holds_up_nobody_for_ever() {
+    let mut sim = three();
+    sim.slow.insert(NodeId(4));
+    sim.apply(Command::DrainNode(DrainNode { name: "c".to_owned(), draining: true }));
+    // It ends before the deadline each time, for what it loads, say.
+    for _ in 0..5 {
+        sim.apply(register("d"));
+        sim.run(7_000);
+    }
+    expect![[r#"
+        3000 drain c true
+        3000 register d -> node 4 (10)
+        3500 node 4 ready
+        4000 propose [d joined, c left; loads 400 B] 0.0:1+2 0.1:1+4 0.2:2+4 2.0:1+2 2.1:1+4 2.2:2+4 -> target 12
+        10000 register d -> node 4 (13)
+        10500 node 4 ready
+        17000 register d -> node 4 (15)
+        17500 node 4 ready
+        24000 register d -> node 4 (17)
+        24500 node 4 ready
+        25000 cancel 12: node `d` registered 3 times without 20 s of calm; tried again in 20 s
+        25500 propose [c left; loads 400 B] 0.0:1+2 0.1:1+2 0.2:1+2 2.0:1+2 2.1:1+2 2.2:1+2 -> target 20
+        26000 publish 20 -> epoch 2
+        31000 register d -> node 4 (22)
+        31500 node 4 ready
+    "#]]
+    .assert_eq(&sim.tell());
+    let told = "registered 3 times without 20 s of calm; tried again in 7 s";
+    assert_eq!(sim.seen.stuck(sim.now, NodeId(4)).as_deref(), Some(told));
+    // Once it stays, it is of use again.
+    sim.slow.clear();
+    sim.run(60_000);
+    assert!(!sim.state.placement.held_by(NodeId(4)).is_empty());
+    assert_eq!(sim.seen.stuck(sim.now, NodeId(4)), None);
+}
+
+#[test]
+fn starts_with_calm_between_them_are_no_restlessness() {
+    let mut sim = three();
+    for _ in 0..8 {
+        sim.apply(register("b"));
+        sim.run(30_000);
+        assert_eq!(sim.seen.stuck(sim.now, NodeId(2)), None);
+    }
+    assert!(!sim.state.placement.held_by(NodeId(2)).is_empty());
+}
+
+#[test]
 fn without_another_node_the_waiting_is_told_with_its_reason() {
     let mut sim = Sim::new(1);
     sim.slow.insert(NodeId(1));

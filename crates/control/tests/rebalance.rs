@@ -3,8 +3,8 @@
 use conclave_control::command::{Command, ProposeTarget, PublishTarget, RegisterNode, Reply, SetNodeState};
 use conclave_control::rebalance::{COOL_DOWN, JUDGE_EVERY};
 use conclave_control::{
-    Aim, ClusterState, ExpertLoads, ModelFacts, NodeReport, NodeState, Observations, Patience, PlanInput,
-    PlanNode, Rebalance, plan, what_if,
+    Aim, Avoidance, ClusterState, ExpertLoads, ModelFacts, NodeReport, NodeState, NodeViews, Observations,
+    Patience, PlanInput, PlanNode, Rebalance, plan, what_if,
 };
 use conclave_types::{Bytes, Digest, ExpertKey, LayerIdx, LogIndex, Millis, NodeId, PlacementMap};
 use expect_test::{Expect, expect};
@@ -232,7 +232,7 @@ fn a_leader_moves_for_the_load_and_later_loses_no_copy_to_even_numbers() {
         }
         // The gateways fall silent, and half an hour later all that was recorded is nearly forgotten.
         if second < 100 {
-            assert!(seen.report_load(now, &state, 1, Digest([1; 32]), skewed()));
+            assert!(seen.report_load(now, &state, 1, Digest([1; 32]), (Some(skewed()), NodeViews::new())));
         }
         let now = if second < 100 { now } else { now + Millis(2_000_000) };
         for command in seen.decide(now, &state).commands {
@@ -243,8 +243,70 @@ fn a_leader_moves_for_the_load_and_later_loses_no_copy_to_even_numbers() {
         }
     }
     assert!(state.by_load);
-    assert!(!seen.report_load(Millis(0), &state, 1, Digest([2; 32]), skewed()), "another model's load");
+    assert!(
+        !seen.report_load(Millis(0), &state, 1, Digest([2; 32]), (Some(skewed()), NodeViews::new())),
+        "another model's load"
+    );
     expect!["balance: predicted imbalance 0.47 -> 0.07; loads 400 B"].assert_eq(&why.join("\n"));
+}
+
+#[test]
+fn an_operator_waits_for_no_pause_and_gets_any_gain() {
+    let Sim { mut state, .. } = Sim::new(4);
+    let ever = Millis(1 << 40);
+    let patience = Patience { lease: ever, replace_after: ever, progress: ever };
+    let seen = Observations::new(Millis(0), patience, &state);
+    let mut story = String::new();
+    for loads in [
+        ExpertLoads::new(),
+        loads([1_000; 8]),
+        loads([800, 100, 100, 100, 100, 100, 100, 100]),
+        loads([10_800, 10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 10_000]),
+    ] {
+        let mut seen = seen.clone();
+        seen.report_load(Millis(0), &state, 1, Digest([1; 32]), (Some(loads), NodeViews::new()));
+        assert_eq!(seen.planned(Millis(0), &state).unwrap().why, "", "by itself the planner moves nothing");
+        match seen.asked(Millis(0), &state).unwrap() {
+            (planned, None) => writeln!(story, "{} ({})", planned.why, planned.by_load).unwrap(),
+            (planned, Some(rest)) => {
+                assert!(planned.plan.map == state.placement && planned.why.is_empty());
+                writeln!(story, "rest, {rest}").unwrap();
+            }
+        }
+    }
+    // What has to move anyhow comes first.
+    state.settings.replicas = 3;
+    let (planned, rest) = seen.asked(Millis(0), &state).unwrap();
+    writeln!(story, "{} ({}, {rest:?})", planned.why, planned.by_load).unwrap();
+    expect![[r#"
+        rest, layer 0 has recorded 0 of 800 rows
+        rest, predicted imbalance 0.00
+        balance: predicted imbalance 0.47 -> 0.07; loads 400 B (true)
+        rest, predicted imbalance 0.01, and nothing better was found
+        homes of each expert: 3 instead of 2; loads 1.6 KiB (false, None)
+    "#]]
+    .assert_eq(&story);
+}
+
+#[test]
+fn a_node_that_gives_wrong_answers_gets_nothing_more() {
+    let Sim { state, .. } = Sim::new(4);
+    let ever = Millis(1 << 40);
+    let patience = Patience { lease: ever, replace_after: ever, progress: ever };
+    let loaded = |views: [&[NodeId]; 2]| -> BTreeSet<NodeId> {
+        let mut seen = Observations::new(Millis(0), patience, &state);
+        for (gateway, nodes) in (1..).zip(views) {
+            let views = nodes.iter().map(|node| (*node, Avoidance::Quarantined)).collect();
+            seen.report_load(Millis(0), &state, gateway, Digest([1; 32]), (Some(skewed()), views));
+        }
+        let plan = seen.asked(Millis(0), &state).unwrap().0.plan.map;
+        let gets = |node: &&NodeId| !plan.held_by(**node).is_subset(&state.placement.held_by(**node));
+        plan.nodes().iter().filter(gets).copied().collect()
+    };
+    let node = *loaded([&[], &[]]).first().expect("a skewed load moves something");
+    assert!(loaded([&[node], &[]]).contains(&node), "one gateway may be wrong itself");
+    let others = loaded([&[node], &[node]]);
+    assert!(!others.contains(&node) && !others.is_empty(), "{others:?}");
 }
 
 #[test]

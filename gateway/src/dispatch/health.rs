@@ -9,6 +9,7 @@ use super::breaker::{Breaker, State};
 use super::budget::Budget;
 use super::pace::{Pace, lower_median, time};
 use super::split::{Askable, NodeLoads};
+use conclave_control::{Avoidance, NodeViews};
 use conclave_expert::Lane;
 use conclave_types::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -272,6 +273,18 @@ impl Health {
         if self.view().change(node, now, |breaker| breaker.quarantine(now)) {
             tracing::error!(%node, why, "a home gives wrong answers; it is avoided until it has proved itself");
         }
+    }
+
+    /// The nodes that are avoided, and why.
+    pub(super) fn avoided(&self) -> NodeViews {
+        let view = self.view();
+        let why = |node: &NodeId| match view.state(*node) {
+            State::Closed => None,
+            State::Slow => Some((*node, Avoidance::Slow)),
+            State::Failed => Some((*node, Avoidance::Failed)),
+            State::Quarantined => Some((*node, Avoidance::Quarantined)),
+        };
+        view.avoided.iter().filter_map(why).collect()
     }
 
     /// Forgets what `node` did.

@@ -21,6 +21,7 @@ use health::Health;
 use layer::LayerRun;
 pub use split::{Askable, NodeBatch, NodeLoads, split};
 
+use conclave_control::NodeViews;
 use conclave_expert::{ExpertBackend, Lane, RowDtype};
 use conclave_kernels::{Buffer, Pool};
 use conclave_model::Routing;
@@ -132,6 +133,11 @@ impl Dispatcher {
         let homes = self.homes();
         let away = homes.backends.iter().filter(|(_, backend)| !backend.is_local());
         self.health.tell(away.map(|(node, _)| *node));
+    }
+
+    /// The nodes that are not asked where another home can be.
+    pub(crate) fn avoided(&self) -> NodeViews {
+        self.health.avoided()
     }
 
     /// Whether some experts are computed elsewhere.

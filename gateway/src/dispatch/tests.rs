@@ -4,6 +4,7 @@ use super::breaker::State;
 use super::clock::manual::ManualClock;
 use super::health::Extra;
 use super::*;
+use conclave_control::Avoidance;
 use conclave_expert::{ExpertBatch, ExpertError, ExpertFuture, ExpertOutput, Faulty, Rows};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -424,6 +425,7 @@ fn wrong_answers_are_replaced_and_their_node_returns_after_four_right_ones() {
         cluster.lies(0, lie);
         assert_eq!(cluster.layer(), 20);
         assert_eq!(cluster.state(0), State::Quarantined);
+        assert_eq!(cluster.dispatcher.avoided(), [(NodeId(0), Avoidance::Quarantined)].into());
         cluster.calls();
         cluster.clock.pass(MS(59_000));
         cluster.layer();
@@ -440,6 +442,7 @@ fn wrong_answers_are_replaced_and_their_node_returns_after_four_right_ones() {
         cluster.clock.pass(MS(31_000));
         let layers = cluster.layers_until(60, || cluster.state(0) == State::Closed);
         assert_eq!((layers, cluster.calls()[0]), (4, 4));
+        assert!(cluster.dispatcher.avoided().is_empty());
     }
 }
 

@@ -6,8 +6,8 @@
 use crate::coordinator as wire;
 use conclave_control::command::RegisterNode;
 use conclave_control::{
-    ClusterState, ExpertLoads, HeartbeatAnswer, History, ModelFacts, Node, NodeReport, NodeState, Settings,
-    Target,
+    Avoidance, ClusterState, ExpertLoads, HeartbeatAnswer, History, ModelFacts, Node, NodeReport, NodeState,
+    NodeViews, Settings, Target,
 };
 use conclave_types::{
     Bytes, Digest, ExpertKey, LayerIdx, LogIndex, ModelDigest, NodeId, PlacementEpoch, PlacementMap,
@@ -45,20 +45,55 @@ fn digest(bytes: &[u8]) -> Result<Digest, Malformed> {
     digest.map(Digest).map_err(|_| Malformed(format!("a digest of {} bytes", bytes.len())))
 }
 
-/// The message of a gateway's load report.
-pub fn load_request(gateway: u64, model: ModelDigest, loads: &ExpertLoads) -> wire::ReportLoadRequest {
+/// What a gateway tells the leader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayReport {
+    /// A random number of its process.
+    pub gateway: u64,
+    /// What it serves.
+    pub model: ModelDigest,
+    /// How much it asked of each expert; `None`: nothing yet.
+    pub loads: Option<ExpertLoads>,
+    /// The nodes that it avoids.
+    pub views: NodeViews,
+}
+
+/// The message of a gateway's report.
+pub fn load_request(report: &GatewayReport) -> wire::ReportLoadRequest {
     let layer = |(layer, rows): (LayerIdx, &[u64])| wire::LayerLoad { layer: layer.0, rows: rows.to_vec() };
+    let avoided = |(node, why): (&NodeId, &Avoidance)| {
+        let why = match why {
+            Avoidance::Slow => wire::Avoidance::Slow,
+            Avoidance::Failed => wire::Avoidance::Failed,
+            Avoidance::Quarantined => wire::Avoidance::Quarantined,
+        };
+        wire::AvoidedNode { node: node.0, why: why.into() }
+    };
     wire::ReportLoadRequest {
-        gateway,
-        model_digest: model.0.to_vec().into(),
-        layers: loads.layers().map(layer).collect(),
+        gateway: report.gateway,
+        model_digest: report.model.0.to_vec().into(),
+        layers: report.loads.iter().flat_map(ExpertLoads::layers).map(layer).collect(),
+        avoided: report.views.iter().map(avoided).collect(),
     }
 }
 
-/// The load report of a message: which gateway, of which model, and the rows of each expert.
-pub fn load_report(message: wire::ReportLoadRequest) -> Result<(u64, ModelDigest, ExpertLoads), Malformed> {
-    let loads = message.layers.into_iter().map(|layer| (LayerIdx(layer.layer), layer.rows)).collect();
-    Ok((message.gateway, digest(&message.model_digest)?, loads))
+/// The report of a message.
+pub fn load_report(message: wire::ReportLoadRequest) -> Result<GatewayReport, Malformed> {
+    let avoided = |node: wire::AvoidedNode| match node.why() {
+        wire::Avoidance::Slow => Some((NodeId(node.node), Avoidance::Slow)),
+        wire::Avoidance::Failed => Some((NodeId(node.node), Avoidance::Failed)),
+        wire::Avoidance::Quarantined => Some((NodeId(node.node), Avoidance::Quarantined)),
+        // A newer gateway's word.
+        wire::Avoidance::Unspecified => None,
+    };
+    let layer = |layer: wire::LayerLoad| (LayerIdx(layer.layer), layer.rows);
+    let loads = (!message.layers.is_empty()).then(|| message.layers.into_iter().map(layer).collect());
+    Ok(GatewayReport {
+        gateway: message.gateway,
+        model: digest(&message.model_digest)?,
+        loads,
+        views: message.avoided.into_iter().filter_map(avoided).collect(),
+    })
 }
 
 /// The message of a registration.
@@ -310,10 +345,18 @@ mod tests {
     }
 
     #[test]
-    fn a_load_report_survives_its_message() {
-        let loads: ExpertLoads = [(LayerIdx(1), vec![3, 0]), (LayerIdx(4), vec![7])].into_iter().collect();
-        let model = Digest([5; 32]);
-        assert_eq!(load_report(load_request(9, model, &loads)).unwrap(), (9, model, loads));
+    fn a_gateways_report_survives_its_message() {
+        let views = [Avoidance::Slow, Avoidance::Failed, Avoidance::Quarantined];
+        let full = GatewayReport {
+            gateway: 9,
+            model: Digest([5; 32]),
+            loads: Some([(LayerIdx(1), vec![3, 0]), (LayerIdx(4), vec![7])].into_iter().collect()),
+            views: (1..).map(NodeId).zip(views).collect(),
+        };
+        let empty = GatewayReport { loads: None, views: NodeViews::new(), ..full.clone() };
+        for report in [full, empty] {
+            assert_eq!(load_report(load_request(&report)).unwrap(), report);
+        }
         assert!(load_report(wire::ReportLoadRequest::default()).is_err());
     }
 

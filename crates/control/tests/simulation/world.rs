@@ -5,8 +5,8 @@ use crate::node::SimNode;
 use crate::rng::Rng;
 use conclave_control::command::{Change, Command, ConfigureCluster, RegisterNode, Reply};
 use conclave_control::{
-    ClusterState, ExpertLoads, HeartbeatAnswer, History, ModelFacts, NodeReport, Observations, Patience,
-    Settings,
+    ClusterState, ExpertLoads, HeartbeatAnswer, History, ModelFacts, NodeReport, NodeViews, Observations,
+    Patience, Settings,
 };
 use conclave_types::{Bytes, Digest, ExpertKey, LayerIdx, LogIndex, Millis, NodeId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -452,7 +452,13 @@ impl World {
         }
         if let Some(leader) = &mut self.leader {
             let clock = Millis(leader.clock(self.now));
-            leader.seen.report_load(clock, &self.state, 1, self.model.digest, loads);
+            leader.seen.report_load(
+                clock,
+                &self.state,
+                1,
+                self.model.digest,
+                (Some(loads), NodeViews::new()),
+            );
         }
     }
 
