@@ -45,6 +45,8 @@ impl ClusterOptions {
 struct Link {
     incarnation: LogIndex,
     experts: Arc<GrpcExperts>,
+    /// Whether the coordinators believe the node to be down.
+    down: bool,
 }
 
 /// Keeps `Dispatcher` and readiness in step with the cluster.
@@ -164,12 +166,19 @@ impl ClusterFeed {
             needed.contains(id)
                 && state.nodes.get(id).is_some_and(|node| node.incarnation == link.incarnation)
         });
+        for (id, link) in &mut *links {
+            let down = state.nodes[id].state == NodeState::Down;
+            if std::mem::replace(&mut link.down, down) && !down {
+                self.dispatcher.returned(*id);
+            }
+        }
         for id in needed {
             let Some(node) = state.nodes.get(&id).filter(|_| !links.contains_key(&id)) else { continue };
             let _entered = self.connections.enter();
             match GrpcExperts::new(&node.address, self.sockets.as_deref(), &self.credentials) {
                 Ok(experts) => {
-                    links.insert(id, Link { incarnation: node.incarnation, experts: Arc::new(experts) });
+                    let (incarnation, experts) = (node.incarnation, Arc::new(experts));
+                    links.insert(id, Link { incarnation, experts, down: node.state == NodeState::Down });
                 }
                 Err(error) => tracing::error!(node = node.name, %error, "the node's address cannot be used"),
             }

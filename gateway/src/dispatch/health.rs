@@ -275,6 +275,13 @@ impl Health {
         }
     }
 
+    /// The cluster hears of `node` again.
+    pub(super) fn returned(&self, node: NodeId, now: Instant) {
+        if let Some(node) = self.view().nodes.get_mut(&node) {
+            node.breaker.returned(now);
+        }
+    }
+
     /// The nodes that are avoided, and why.
     pub(super) fn avoided(&self) -> NodeViews {
         let view = self.view();

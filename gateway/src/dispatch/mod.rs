@@ -135,6 +135,11 @@ impl Dispatcher {
         self.health.tell(away.map(|(node, _)| *node));
     }
 
+    /// The cluster hears of `node` again, which it had given up: finds out soon whether it can be asked.
+    pub(crate) fn returned(&self, node: NodeId) {
+        self.health.returned(node, self.clock.now());
+    }
+
     /// The nodes that are not asked where another home can be.
     pub(crate) fn avoided(&self) -> NodeViews {
         self.health.avoided()
