@@ -63,6 +63,11 @@ simulate SEEDS="0..100000":
 linearizability SEED="1" ROUNDS="160":
     CONCLAVE_SEED={{SEED}} CONCLAVE_ROUNDS={{ROUNDS}} cargo test --release --workspace --test linearizability -- --nocapture
 
+# Whether an older version, a binary of it, works with this one in one cluster, through each step of an upgrade and back.
+versions OLD:
+    cargo build --release
+    python3 tests/clients/versions.py {{OLD}} target/release/conclave
+
 # What separate processes do when nodes, networks and disks fail under load; root, Linux; some minutes. Some of it: `just faults --only kill,stop`.
 faults *ARGS:
     cargo build --release

@@ -63,7 +63,7 @@ pub struct GatewayOptions {
     pub step_tokens_max: u32,
     /// What a step that computes prompts beside running answers should take at most; prompts are cut so that nearly all
     /// such steps do. Unit: milliseconds. Range: 1..=60000. Larger: more throughput, longer wait per token.
-    #[arg(long, env = "CONCLAVE_STEP_GOAL_MS", default_value_t = 100)]
+    #[arg(long, env = "CONCLAVE_STEP_GOAL_MS", default_value_t = 80)]
     pub step_goal_ms: u32,
     /// Most sequences that run at once. Range: 1..=4096.
     #[arg(long, env = "CONCLAVE_SEQUENCES_MAX", default_value_t = 32)]

@@ -107,9 +107,10 @@ pub(super) async fn rebalance(options: RebalanceOptions, user: Option<String>) -
     };
     let text = || {
         if moves.is_empty() {
-            return format!(
-                "nothing would move: the placement is what the planner would choose, and the recorded load: {load}\n"
-            );
+            // A leader of an older version does not say.
+            let load =
+                if load.is_empty() { String::new() } else { format!(", and of the recorded load: {load}") };
+            return format!("nothing would move: the placement is what the planner would choose{load}\n");
         }
         let mut text = match target {
             Some(target) => format!("target {target} is being loaded: {why}; `conclave moves` follows it\n"),

@@ -3,15 +3,18 @@
 use crate::checker::{Kind, Operation, check};
 use crate::common::{Process, signal, wait_until};
 use crate::cuts::Cuts;
+use crate::placements::{Seen, check_placements};
 use crate::random::Random;
-use conclave_control::ModelFacts;
-use conclave_control::command::{Command as Change, DrainNode, RegisterNode, SetReplicas};
+use conclave_control::command::{
+    Command as Change, DrainNode, PinExpert, RegisterNode, SetReplicas, UnpinExpert,
+};
+use conclave_control::{ModelFacts, NodeReport};
 use conclave_control_rpc::{CoordinatorClient, Credentials};
 use conclave_proto::convert::operator::change_request;
-use conclave_proto::coordinator::HistoryRequest;
 use conclave_proto::coordinator::coordinator_client::CoordinatorClient as Wire;
-use conclave_types::{Bytes, Digest, LayerIdx};
-use std::collections::BTreeMap;
+use conclave_proto::coordinator::{ExplainRequest, HistoryRequest};
+use conclave_types::{Bytes, Digest, ExpertKey, LayerIdx, LogIndex, NodeId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,8 +29,10 @@ const CLIENTS: u64 = 4;
 const ATTEMPT: Duration = Duration::from_millis(1500);
 /// How long a coordinator is away: longer than an election takes, so that the others go on without it.
 const AWAY: Duration = Duration::from_millis(1800);
-/// The registers. Nodes that do not exist but are registered can be wished empty; one never is.
-const KEYS: [&str; 3] = ["replicas", "a", "b"];
+/// The registers: a setting, whether two of the nodes shall be emptied (one never is), and where an expert is pinned.
+const KEYS: [&str; 4] = ["replicas", "a", "b", "pin"];
+const MODEL_LAYER: u32 = 0;
+const EXPERT: u32 = 1;
 
 struct Group {
     folder: TempDir,
@@ -98,6 +103,7 @@ impl Group {
 struct Record {
     started: Instant,
     operations: Mutex<Vec<Operation<String>>>,
+    placements: Mutex<Vec<Seen>>,
 }
 
 impl Record {
@@ -110,6 +116,20 @@ impl Record {
     }
 }
 
+/// A node that has loaded whatever it shall, so that placements come and go.
+async fn node(client: Arc<CoordinatorClient>, id: NodeId, incarnation: LogIndex, stop: Arc<AtomicBool>) {
+    let mut states = client.watch();
+    while !stop.load(Ordering::Relaxed) {
+        let state = states.borrow_and_update().clone();
+        let ready_target = state.target.as_ref().map_or(LogIndex(0), |target| target.id);
+        let report =
+            NodeReport { incarnation, ready_epoch: state.epoch, ready_target, ..NodeReport::default() };
+        // Without a leader there is nobody to hear it, and soon there is one.
+        client.heartbeat(id, &report).await.ok();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Writes and reads until `stop`; each attempt goes to one coordinator, once.
 async fn client(number: u64, seed: u64, channels: Vec<Channel>, record: Arc<Record>, stop: Arc<AtomicBool>) {
     let mut random = Random::new(seed ^ (number + 1).wrapping_mul(0x5851_f42d_4c95_7f2d));
@@ -118,22 +138,28 @@ async fn client(number: u64, seed: u64, channels: Vec<Channel>, record: Arc<Reco
     while !stop.load(Ordering::Relaxed) {
         let mut wire = Wire::new(channels[asked].clone());
         let called = record.now();
-        let done = if random.below(2) == 0 {
+        let what = random.below(6);
+        let done = if what < 3 {
             let key = KEYS[random.below(KEYS.len() as u64) as usize];
             let by = format!("c{number}-{written}");
             written += 1;
+            let expert = ExpertKey::new(MODEL_LAYER, EXPERT);
+            let yes = random.below(2) == 0;
             let change = match key {
                 "replicas" => Change::SetReplicas(SetReplicas { replicas: 1 + random.below(16) as u32 }),
-                node => {
-                    Change::DrainNode(DrainNode { name: node.to_owned(), draining: random.below(2) == 0 })
-                }
+                "pin" if yes => Change::PinExpert(PinExpert { key: expert, node: "never-empty".to_owned() }),
+                "pin" => Change::UnpinExpert(UnpinExpert { key: expert, node: None }),
+                node => Change::DrainNode(DrainNode { name: node.to_owned(), draining: yes }),
             };
             let request = change_request(&by, &change).unwrap();
             match tokio::time::timeout(ATTEMPT, wire.change(request)).await {
                 Ok(Ok(reply)) => {
                     let rejected = reply.into_inner().rejected;
-                    assert_eq!(rejected, "", "{change:?}");
-                    record.note(key, Kind::Write(by), called, Some(record.now()));
+                    // What is pinned cannot be pinned again; that changes nothing, so it is no write.
+                    assert!(rejected.is_empty() || key == "pin", "{change:?}: {rejected}");
+                    if rejected.is_empty() {
+                        record.note(key, Kind::Write(by), called, Some(record.now()));
+                    }
                     true
                 }
                 // Even who does not lead may have led when it was asked.
@@ -141,6 +167,21 @@ async fn client(number: u64, seed: u64, channels: Vec<Channel>, record: Arc<Reco
                     record.note(key, Kind::Write(by), called, None);
                     false
                 }
+            }
+        } else if what == 3 {
+            let request = ExplainRequest { layer: MODEL_LAYER, expert: EXPERT };
+            match tokio::time::timeout(ATTEMPT, wire.explain(request)).await {
+                Ok(Ok(reply)) => {
+                    let answered = record.now();
+                    // Before the first placement there is nothing to explain.
+                    if let Some(told) = reply.into_inner().explanation {
+                        let homes = told.homes.iter().map(|home| home.node).collect();
+                        let seen = Seen { epoch: told.epoch, homes, called, answered };
+                        record.placements.lock().unwrap().push(seen);
+                    }
+                    true
+                }
+                _ => false,
             }
         } else {
             let request = HistoryRequest { last: 0, follower: false };
@@ -151,6 +192,7 @@ async fn client(number: u64, seed: u64, channels: Vec<Channel>, record: Arc<Reco
                     for key in KEYS {
                         let about = |text: &str| match key {
                             "replicas" => text.starts_with("homes of each expert"),
+                            "pin" => text.starts_with(&ExpertKey::new(MODEL_LAYER, EXPERT).to_string()),
                             node => text.starts_with(&format!("{node} ")),
                         };
                         let last = events.iter().rev().find(|event| event.by.is_some() && about(&event.text));
@@ -183,11 +225,13 @@ fn what_clients_see_while_coordinators_are_killed_frozen_and_cut_off_is_lineariz
     let model = ModelFacts {
         name: "none".to_owned(),
         digest: Digest([7; 32]),
-        layers: vec![(LayerIdx(0), 2)],
+        layers: vec![(LayerIdx(MODEL_LAYER), 4)],
         expert_bytes: Bytes(1),
     };
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut nodes = Vec::new();
     for name in ["a", "b", "never-empty"] {
-        let node = RegisterNode {
+        let registration = RegisterNode {
             name: name.to_owned(),
             address: "127.0.0.1:1".to_owned(),
             capacity: None,
@@ -195,10 +239,15 @@ fn what_clients_see_while_coordinators_are_killed_frozen_and_cut_off_is_lineariz
             numerics: "none".to_owned(),
             model: model.clone(),
         };
-        runtime.block_on(group.client().register(&node)).unwrap();
+        let client = Arc::new(group.client());
+        let (id, incarnation) = runtime.block_on(client.register(&registration)).unwrap();
+        nodes.push(runtime.spawn(node(client, id, incarnation, stop.clone())));
     }
-    let record = Arc::new(Record { started: Instant::now(), operations: Mutex::default() });
-    let stop = Arc::new(AtomicBool::new(false));
+    let record = Arc::new(Record {
+        started: Instant::now(),
+        operations: Mutex::default(),
+        placements: Mutex::default(),
+    });
     let channels: Vec<Channel> = {
         let _inside = runtime.enter();
         let channel =
@@ -246,7 +295,14 @@ fn what_clients_see_while_coordinators_are_killed_frozen_and_cut_off_is_lineariz
     group.leader(&runtime);
     std::thread::sleep(Duration::from_millis(500));
     stop.store(true, Ordering::Relaxed);
-    clients.into_iter().for_each(|client| runtime.block_on(client).unwrap());
+    clients.into_iter().chain(nodes).for_each(|task| runtime.block_on(task).unwrap());
+    let placements = std::mem::take(&mut *record.placements.lock().unwrap());
+    let epochs: BTreeSet<u64> = placements.iter().map(|seen| seen.epoch).collect();
+    println!("{} reads of {} placements", placements.len(), epochs.len());
+    assert!(epochs.len() > rounds as usize, "hardly anything was placed anew");
+    if let Err([before, after]) = check_placements(&placements) {
+        panic!("{before:?} and then {after:?}");
+    }
     let operations = std::mem::take(&mut *record.operations.lock().unwrap());
     let count = |wanted: fn(&Operation<String>) -> bool| operations.iter().filter(|one| wanted(one)).count();
     let writes = count(|one| matches!(one.kind, Kind::Write(_)) && one.answered.is_some());

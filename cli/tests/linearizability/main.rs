@@ -1,4 +1,4 @@
-//! What clients see of the coordinators' settings is what one copy of them would show, whatever happens to the
+//! What clients see of the coordinators' settings and of the placement is what one copy of them would show, whatever happens to the
 //! coordinators: three real processes are killed, frozen and cut off while clients write and read; every answer that
 //! anybody got is then checked for linearizability. `CONCLAVE_SEED` and `CONCLAVE_ROUNDS` change what happens and how long.
 
@@ -9,6 +9,7 @@ mod checker;
 mod common;
 #[cfg(target_os = "linux")]
 mod cuts;
+mod placements;
 mod random;
 
 #[cfg(target_os = "linux")]
