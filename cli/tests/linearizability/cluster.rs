@@ -27,6 +27,8 @@ const COORDINATORS: usize = 3;
 const CLIENTS: u64 = 4;
 /// A client gives up an attempt after this; it then does not know what became of it.
 const ATTEMPT: Duration = Duration::from_millis(1500);
+/// A reader of placements gives up after this.
+const GLANCE: Duration = Duration::from_millis(100);
 /// How long a coordinator is away: longer than an election takes, so that the others go on without it.
 const AWAY: Duration = Duration::from_millis(1800);
 /// The registers: a setting, whether two of the nodes shall be emptied (one never is), and where an expert is pinned.
@@ -138,8 +140,7 @@ async fn client(number: u64, seed: u64, channels: Vec<Channel>, record: Arc<Reco
     while !stop.load(Ordering::Relaxed) {
         let mut wire = Wire::new(channels[asked].clone());
         let called = record.now();
-        let what = random.below(6);
-        let done = if what < 3 {
+        let done = if random.below(2) == 0 {
             let key = KEYS[random.below(KEYS.len() as u64) as usize];
             let by = format!("c{number}-{written}");
             written += 1;
@@ -168,21 +169,6 @@ async fn client(number: u64, seed: u64, channels: Vec<Channel>, record: Arc<Reco
                     false
                 }
             }
-        } else if what == 3 {
-            let request = ExplainRequest { layer: MODEL_LAYER, expert: EXPERT };
-            match tokio::time::timeout(ATTEMPT, wire.explain(request)).await {
-                Ok(Ok(reply)) => {
-                    let answered = record.now();
-                    // Before the first placement there is nothing to explain.
-                    if let Some(told) = reply.into_inner().explanation {
-                        let homes = told.homes.iter().map(|home| home.node).collect();
-                        let seen = Seen { epoch: told.epoch, homes, called, answered };
-                        record.placements.lock().unwrap().push(seen);
-                    }
-                    true
-                }
-                _ => false,
-            }
         } else {
             let request = HistoryRequest { last: 0, follower: false };
             match tokio::time::timeout(ATTEMPT, wire.history(request)).await {
@@ -208,6 +194,28 @@ async fn client(number: u64, seed: u64, channels: Vec<Channel>, record: Arc<Reco
             asked = random.below(COORDINATORS as u64) as usize;
         }
         tokio::time::sleep(Duration::from_millis(5 + random.below(20))).await;
+    }
+}
+
+/// Reads the placement until `stop`, at one coordinator after the other, so that one which does not know that it leads no more
+/// is asked too.
+async fn reader(channels: Vec<Channel>, record: Arc<Record>, stop: Arc<AtomicBool>) {
+    for channel in channels.iter().cycle() {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let called = record.now();
+        let request = ExplainRequest { layer: MODEL_LAYER, expert: EXPERT };
+        let mut wire = Wire::new(channel.clone());
+        // Before the first placement there is nothing to explain.
+        if let Ok(Ok(reply)) = tokio::time::timeout(GLANCE, wire.explain(request)).await
+            && let Some(told) = reply.into_inner().explanation
+        {
+            let homes = told.homes.iter().map(|home| home.node).collect();
+            let seen = Seen { epoch: told.epoch, homes, called, answered: record.now() };
+            record.placements.lock().unwrap().push(seen);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -256,6 +264,7 @@ fn what_clients_see_while_coordinators_are_killed_frozen_and_cut_off_is_lineariz
     };
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| runtime.spawn(client(number, seed, channels.clone(), record.clone(), stop.clone())))
+        .chain([runtime.spawn(reader(channels.clone(), record.clone(), stop.clone()))])
         .collect();
     let mut random = Random::new(seed);
     for round in 0..rounds {
@@ -278,7 +287,8 @@ fn what_clients_see_while_coordinators_are_killed_frozen_and_cut_off_is_lineariz
             }
             2 => {
                 group.cuts.isolate(leader, others(leader));
-                std::thread::sleep(AWAY);
+                // The others place anew meanwhile, and it does not yet find out by itself.
+                std::thread::sleep(AWAY + AWAY / 3);
                 group.cuts.mend();
             }
             _ => {
