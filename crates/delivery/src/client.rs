@@ -1,11 +1,10 @@
 //! The HTTP client of all stores: TLS by ring, the machine's roots or else the public ones, plain HTTP only where it is meant.
 
 use crate::DeliveryError;
-use conclave_transport::client_of;
+use conclave_transport::TrustOptions;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{ClientConfigKey, ClientOptions};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use rustls::RootCertStore;
 use std::time::Duration;
 
 /// How long a connection may take to be made.
@@ -35,8 +34,9 @@ impl HttpConnector for Connector {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
+        let trusted = TrustOptions::default().client().map_err(|error| failed(error.into()))?;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_of(roots()))
+            .tls_backend_preconfigured(trusted)
             .user_agent(concat!("conclave/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(CONNECT)
@@ -46,16 +46,6 @@ impl HttpConnector for Connector {
             .map_err(|error| failed(error.into()))?;
         Ok(HttpClient::new(client))
     }
-}
-
-/// The machine's authorities, or the public ones where an image without a system has none.
-fn roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
 }
 
 /// Whether plain HTTP to `url` stays within this machine.

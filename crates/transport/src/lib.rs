@@ -26,7 +26,7 @@ pub use io::Io;
 pub use pace::Pace;
 pub use role::{Identity, Role};
 pub use token::{ClusterToken, SendToken};
-pub use trust::{TrustOptions, client_of, explain_https};
+pub use trust::{TrustOptions, explain_https};
 
 use std::error::Error;
 use tonic::Code;

@@ -1,4 +1,4 @@
-//! Whom a client of an API over HTTPS trusts: the public authorities, or those of a file.
+//! Whom a client over HTTPS trusts: the authorities of a file, or those that its machine trusts.
 //!
 //! Keeps true: a server has to show a certificate of a trusted authority for the host of its URL, or nothing is sent.
 
@@ -13,17 +13,21 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct TrustOptions {
     /// For https: file with the certificates (PEM) of the authorities whose servers are trusted, such as the ca.crt of
-    /// `conclave ca`; default: the public ones that browsers trust.
+    /// `conclave ca`; default: those that this machine trusts, or the public ones where it has no list of its own.
     #[arg(long, env = "CONCLAVE_CA")]
     pub ca: Option<PathBuf>,
 }
 
 impl TrustOptions {
-    /// The authorities of the file; `None`: the public ones.
+    /// The authorities of the file, or of the machine, which may have some that nobody can read; `None`: the machine has no
+    /// list, as an image without a system, so the public ones.
     ///
     /// - Errors: the file cannot be read, or holds no certificate.
     pub fn authorities(&self) -> Result<Option<Vec<CertificateDer<'static>>>, TlsError> {
-        let Some(path) = &self.ca else { return Ok(None) };
+        let Some(path) = &self.ca else {
+            let machine = rustls_native_certs::load_native_certs().certs;
+            return Ok((!machine.is_empty()).then_some(machine));
+        };
         let pem = std::fs::read(path)
             .map_err(|error| TlsError::Authority { path: path.clone(), why: error.to_string() })?;
         let chain = chain(&pem).map_err(|why| TlsError::Authority { path: path.clone(), why })?;
@@ -44,14 +48,17 @@ impl TrustOptions {
                     })?;
                 }
             }
-            _ => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            (Some(authorities), None) => {
+                roots.add_parsable_certificates(authorities);
+            }
+            (None, _) => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         }
         Ok(client_of(roots))
     }
 }
 
 /// For connections of a client that trusts `roots` and shows no certificate.
-pub fn client_of(roots: RootCertStore) -> ClientConfig {
+fn client_of(roots: RootCertStore) -> ClientConfig {
     ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("the provider knows the protocol versions that are the default")
