@@ -507,12 +507,19 @@ fn clients_of_an_api_over_https_trust_whom_they_are_told_to() {
         conclave(&["chat", "--url", url, "Tell me a story."]).args(trust).output().unwrap()
     };
     let (ca, strange) = (public.0.join("ca.crt"), other.0.join("ca.crt"));
+    // A machine whose own list has the authority needs nothing told.
+    let machine = |command: &str, more: &[&str]| {
+        conclave(&[command, "--url", &url]).args(more).env("SSL_CERT_FILE", &ca).output().unwrap()
+    };
+    let asked = machine("load-test", &["--users", "1", "--requests", "1", "--prompt-tokens", "8"]);
+    assert!(stdout_of(asked).contains("1 ok, 0 failed"));
+    assert!(stdout_of(machine("chat", &["Tell me a story."])).trim().len() > 20);
     let (ca, strange) = (["--ca", ca.to_str().unwrap()], ["--ca", strange.to_str().unwrap()]);
     let report = stdout_of(test(&url, &ca));
     assert!(report.contains("4 ok, 0 failed"), "{report}");
     assert!(stdout_of(chat(&url, &ca)).trim().len() > 20);
 
-    // The public authorities do not know it, and another one's certificate is not its own.
+    // The machine's authorities do not know it, and another one's certificate is not its own.
     for trust in [&[][..], &strange[..]] {
         for output in [test(&url, trust), chat(&url, trust)] {
             let said = stderr_of(output);

@@ -1,7 +1,7 @@
 //! One other gateway: how it is, how much it has to do, and calls to it.
 //!
-//! Keeps true: a gateway whose process died is known at the first call or probe that fails, one that froze after a
-//! few seconds; calls to it end then. A call has a connection of its own, so its fate is the call's alone.
+//! Keeps true: a gateway whose process died is known at the first call or probe that fails, one that froze within
+//! two and a half seconds; calls to it end then. A call has a connection of its own, so its fate is the call's alone.
 
 use super::LOAD;
 use axum::body::Body;
@@ -22,8 +22,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// How often a peer is asked how it is.
 const PROBE: Duration = Duration::from_millis(500);
-/// How long a connection or a probe's answer may take.
+/// How long a connection for a call may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a probe's answer may take: a gateway with all it can carry needs some 50 ms.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 /// So many probes in a row without an answer mean that the peer is down.
 const SILENT_MAX: u32 = 2;
 /// The most that the answer to a probe may hold. Unit: bytes.
@@ -228,7 +230,7 @@ impl Peer {
     pub(super) async fn probe(self: Arc<Self>, class: u32) {
         let mut silent = 0;
         loop {
-            match tokio::time::timeout(PATIENCE, self.ask()).await.unwrap_or(Err(PeerError::Late)) {
+            match tokio::time::timeout(PROBE_PATIENCE, self.ask()).await.unwrap_or(Err(PeerError::Late)) {
                 Ok((status, said)) => {
                     silent = 0;
                     self.heard(status, &said, class);
@@ -240,6 +242,9 @@ impl Peer {
                     silent += 1;
                     if silent >= SILENT_MAX {
                         self.set(Health::Down, &error.to_string());
+                    } else if matches!(error, PeerError::Late) {
+                        // It was waited for long enough.
+                        continue;
                     }
                 }
             }
