@@ -129,9 +129,8 @@ impl Coordinator for Api {
         let Told { nodes, waiting } = self.controller.told().unwrap_or_default();
         // Given nothing, it has no trouble any more; what it had is what operators need.
         let trouble = |heard: &Heard| {
-            let own = heard.stuck.as_ref().unwrap_or(&heard.report.trouble);
-            let told: Vec<&str> =
-                [Some(own), heard.viewed.as_ref()].into_iter().flatten().map(String::as_str).collect();
+            let own = heard.stuck.as_deref().unwrap_or(&heard.report.trouble);
+            let told = [own, heard.viewed.as_deref().unwrap_or_default()];
             told.into_iter().filter(|told| !told.is_empty()).collect::<Vec<_>>().join("; ")
         };
         let node = |heard: Heard| NodeStatus {

@@ -4,59 +4,47 @@
 //! list may not change or go while the release before this one may still run beside it. With a release the list is written anew:
 //! `CONCLAVE_RELEASE=1 cargo test --release --workspace --test compatibility`.
 
+use prost_types::{DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Every field, enum value and call of the protocols, a line each. Names of fields are left out: they are not on the wire.
-macro_rules! walk {
-    ($messages:expr, $within:expr, $lines:expr, $nested:ident) => {
-        for message in $messages {
-            let name = format!("{}.{}", $within, message.name());
-            for field in &message.field {
-                let form = field.r#type().as_str_name().trim_start_matches("TYPE_").to_lowercase();
-                let of = field.type_name().trim_start_matches('.');
-                let many = field.label().as_str_name().trim_start_matches("LABEL_").to_lowercase();
-                let line = format!("{name} {} {many} {form} {of}", field.number());
-                $lines.insert(line.trim_end().to_owned());
-            }
-            for one in &message.enum_type {
-                for value in &one.value {
-                    $lines.insert(format!("{name}.{} {} {}", one.name(), value.number(), value.name()));
-                }
-            }
-            $nested.extend(message.nested_type.iter().map(|nested| (name.clone(), nested.clone())));
-        }
+fn enum_values(within: &str, one: &EnumDescriptorProto, lines: &mut BTreeSet<String>) {
+    let line = |value: &EnumValueDescriptorProto| {
+        format!("{within}.{} {} {}", one.name(), value.number(), value.name())
     };
+    lines.extend(one.value.iter().map(line));
 }
 
+/// Names of fields are left out: they are not on the wire.
+fn fields(within: &str, message: &DescriptorProto, lines: &mut BTreeSet<String>) {
+    let name = format!("{within}.{}", message.name());
+    for field in &message.field {
+        let form = field.r#type().as_str_name().trim_start_matches("TYPE_").to_lowercase();
+        let many = field.label().as_str_name().trim_start_matches("LABEL_").to_lowercase();
+        let of = field.type_name().trim_start_matches('.');
+        lines.insert(format!("{name} {} {many} {form} {of}", field.number()).trim_end().to_owned());
+    }
+    message.enum_type.iter().for_each(|one| enum_values(&name, one, lines));
+    message.nested_type.iter().for_each(|nested| fields(&name, nested, lines));
+}
+
+/// Every field, enum value and call of the protocols, a line each.
 fn protocols() -> BTreeSet<String> {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
     let files = protox::compile(["expert.proto", "coordinator.proto"], [schema]).unwrap();
     let mut lines = BTreeSet::new();
     for file in &files.file {
-        let package = file.package().to_owned();
-        let mut nested = Vec::new();
-        walk!(&file.message_type, package, lines, nested);
-        while let Some((within, message)) = nested.pop() {
-            walk!([&message], within, lines, nested);
-        }
-        for one in &file.enum_type {
-            for value in &one.value {
-                lines.insert(format!("{package}.{} {} {}", one.name(), value.number(), value.name()));
-            }
-        }
+        let package = file.package();
+        file.message_type.iter().for_each(|message| fields(package, message, &mut lines));
+        file.enum_type.iter().for_each(|one| enum_values(package, one, &mut lines));
         for service in &file.service {
             for call in &service.method {
-                let streams = |yes: bool| if yes { "stream " } else { "" };
-                lines.insert(format!(
-                    "{package}.{}/{} {}{} -> {}{}",
-                    service.name(),
-                    call.name(),
-                    streams(call.client_streaming()),
-                    call.input_type().trim_start_matches('.'),
-                    streams(call.server_streaming()),
-                    call.output_type().trim_start_matches('.')
-                ));
+                let side = |streams: bool, of: &str| {
+                    format!("{}{}", if streams { "stream " } else { "" }, of.trim_start_matches('.'))
+                };
+                let asked = side(call.client_streaming(), call.input_type());
+                let answered = side(call.server_streaming(), call.output_type());
+                lines.insert(format!("{package}.{}/{} {asked} -> {answered}", service.name(), call.name()));
             }
         }
     }

@@ -120,17 +120,19 @@ impl ModelFolder {
     }
 
     fn made(&self, tensor: &str, shape: [usize; 2], dtype: WeightDtype) -> Result<Matrix, ModelError> {
-        // Only looked up, a few rows a step: never worth a copy.
-        let residency = if tensor == EMBEDDING && !self.spec.tied { Residency::File } else { self.residency };
+        let quantised = self.is_quantised(tensor, dtype)?;
+        // An embedding is only looked up, a few rows a step, which is never worth a copy, unless it is the output head too.
+        let looked_up = tensor == EMBEDDING && !quantised && self.has_own_head()?;
+        let residency = if looked_up { Residency::File } else { self.residency };
         // An embedding that is also the output head is wanted twice, and once as plain numbers.
-        if self.is_quantised(tensor, dtype)?
+        if quantised
             && let Some(pack) = &self.pack
             && let Some(matrix) = pack.matrix(tensor, shape, residency)?
         {
             return Ok(matrix);
         }
         match dtype {
-            WeightDtype::AsStored if self.is_quantised(tensor, dtype)? => self.as_quantized(tensor, shape),
+            WeightDtype::AsStored if quantised => self.as_quantized(tensor, shape),
             WeightDtype::AsStored => self.files.matrix(tensor, shape, self.dtype, residency),
             WeightDtype::F32 => self.files.matrix(tensor, shape, NumericDtype::F32, residency),
             WeightDtype::Bf16 => self.files.matrix(tensor, shape, NumericDtype::Bf16, residency),

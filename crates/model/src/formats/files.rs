@@ -18,6 +18,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+/// Why nothing can be copied, and what to do.
+const NO_ROOM: &str = "the system reserves no memory for a copy of it; use --weights-in file";
+
 /// A mapped file.
 #[derive(Clone)]
 pub(crate) struct MappedFile {
@@ -39,8 +42,8 @@ impl MappedFile {
         Ok(Self { path, bytes: Arc::new(map), file: Arc::new(file), copies: Arc::default() })
     }
 
-    /// The numbers at `range`, held where `residency` says; mapped if the system gives no room for copies. `None`: the offset
-    /// is odd, so that they are no numbers as they lie.
+    /// The numbers at `range`, held where `residency` says; mapped, too, while somebody else copies the same. `None`: the
+    /// offset is odd, so that they are no numbers as they lie.
     pub(crate) fn storage<T: bytemuck::Pod>(
         &self,
         range: Range<usize>,
@@ -59,9 +62,11 @@ impl MappedFile {
     /// A copy of the bytes at `range`, read rather than copied from the map, whose pages would count as this process's.
     fn copy(&self, range: Range<usize>) -> Result<Option<Arc<Piece>>, ModelError> {
         let reserve = || Arena::reserve(self.bytes.len()).ok().map(Arc::new);
-        let Some(arena) = self.copies.get_or_init(reserve) else { return Ok(None) };
         let at = range.start as u64;
-        let piece = arena.piece(range, |out| self.file.read_exact_at(out, at));
+        let piece = match self.copies.get_or_init(reserve) {
+            Some(arena) => arena.piece(range, |out| self.file.read_exact_at(out, at)),
+            None => Err(std::io::Error::other(NO_ROOM)),
+        };
         piece.map_err(|error| ModelError::File { file: self.path.clone(), error })
     }
 
