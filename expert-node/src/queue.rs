@@ -167,12 +167,8 @@ impl QueuedExperts {
                 Ok(output) => Ok(ExpertOutput { queue_us, ..output }),
                 Err(error) => {
                     let error = self.explain(&call.batch, error);
-                    refused(match &error {
-                        ExpertError::NotHeld { .. } => "not_held",
-                        ExpertError::Stale { .. } => "stale",
-                        ExpertError::WrongModel { .. } => "wrong_model",
-                        _ => "failed",
-                    });
+                    let kind = error.kind();
+                    refused(if REFUSALS.contains(&kind) { kind } else { "failed" });
                     Err(error)
                 }
             };

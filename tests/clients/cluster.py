@@ -72,9 +72,9 @@ def all_ready(told):
 class Up:
     """`conclave up` on loopback, ended with the `with` it stands in; `pids` is kept up to date."""
 
-    def __init__(self, binary, *more):
+    def __init__(self, binary, *more, global_options=()):
         self.binary, self.pids, self.found = binary, {}, {}
-        self.process = subprocess.Popen([binary, "--log", "warn", "up", "--port", "0", *more], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([binary, "--log", "warn", *global_options, "up", "--port", "0", *more], stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._follow, daemon=True).start()
         while "coordinators" not in self.found:
             if self.process.poll() is not None:

@@ -9,7 +9,7 @@ fourth node joins, with an empty cache, and takes its share from the others. For
 weights arrived, and how fast they did. With 0 the nodes give nothing, and the fourth fetches from the web server: what is left then is what joining itself costs on a shared
 machine. All texts must be equal.
 """
-import argparse, http.server, os, pathlib, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, threading, time, urllib.request
+import argparse, http.server, os, pathlib, re, shutil, signal, socket, statistics, subprocess, tempfile, threading, time, urllib.request
 
 from cluster import all_ready, at, gaps, status, stream
 
@@ -85,7 +85,9 @@ class Cluster:
         until("the gateway to be ready", lambda: get(f"http://127.0.0.1:{self.port}/ready") is not None)
 
     def start(self, *command, **more):
-        process = subprocess.Popen([self.binary, "--log", "warn", *command], **{"stdout": subprocess.DEVNULL, **more})
+        # It ends when this script does, also if that is killed.
+        begin = [self.binary, "--log", "warn", "--stop-with-stdin"]
+        process = subprocess.Popen([*begin, *command], stdin=subprocess.PIPE, **{"stdout": subprocess.DEVNULL, **more})
         self.processes.append(process)
         return process
 

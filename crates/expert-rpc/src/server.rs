@@ -3,15 +3,17 @@
 
 use crate::weights::{WeightSource, WeightsService};
 use crate::{CONNECTION_WINDOW, ExpertSocket, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW};
-use conclave_expert::{ExpertBackend, Lane};
+use conclave_expert::{ExpertBackend, ExpertError, ExpertOutput, Lane};
 use conclave_proto::convert::expert as convert;
 use conclave_proto::expert::experts_server::{Experts, ExpertsServer};
 use conclave_proto::expert::weights_server::WeightsServer;
 use conclave_proto::expert::{ExpertReply, ExpertRequest};
+use conclave_telemetry::{NodeShare, SpanPlace, SpanRole};
 use conclave_transport::{Accepted, Credentials, Gate, Pace, accept, bounded, trusted};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -19,10 +21,11 @@ use tokio::task::AbortHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
-use tracing::Instrument;
 
 /// Replies that may wait for a slow reader before its calls wait.
 const REPLIES_MAX: usize = 64;
+/// A step that has not called for so long is over: longer than its trunk takes for a layer of a long prompt.
+const SHARE_OVER: Duration = Duration::from_secs(1);
 
 /// The expert protocol over a backend.
 pub struct ExpertService<B> {
@@ -105,7 +108,8 @@ impl<B: ExpertBackend> Experts for ExpertService<B> {
         let backend = self.backend.clone();
         tokio::spawn(async move {
             let mut running: HashMap<u64, AbortHandle> = HashMap::new();
-            while let Some(Ok(message)) = calls.next().await {
+            let mut share = CurrentShare::default();
+            while let Some(message) = share.next(&mut calls).await {
                 let call_id = message.call_id;
                 if message.cancel {
                     if let Some(call) = running.remove(&call_id) {
@@ -114,38 +118,58 @@ impl<B: ExpertBackend> Experts for ExpertService<B> {
                     continue;
                 }
                 running.retain(|_, call| !call.is_finished());
-                let (backend, replies) = (backend.clone(), replies.clone());
+                let (backend, replies, share) =
+                    (backend.clone(), replies.clone(), share.of(&message.traceparent));
                 let call = tokio::spawn(async move {
                     let result = match convert::batch(message, lane) {
                         Ok(batch) => {
-                            let span = tracing::debug_span!(
-                                target: conclave_telemetry::TRACE,
-                                "run_experts",
-                                otel.kind = "server",
-                                layer = batch.layer.0,
-                                rows = batch.rows.count,
-                                experts = batch.experts.len(),
-                                queue_us = tracing::field::Empty,
-                                compute_us = tracing::field::Empty,
-                            );
-                            conclave_telemetry::continue_from(&span, &batch.traceparent);
-                            let result = backend.run(batch).instrument(span.clone()).await;
-                            if let Ok(output) = &result {
-                                span.record("queue_us", output.queue_us);
-                                span.record("compute_us", output.compute_us);
+                            if let Some(share) = &share {
+                                share.called(batch.rows.count);
                             }
-                            result
+                            backend.run(batch).await
                         }
                         Err(error) => Err(error),
                     };
+                    if let Some(share) = share {
+                        share.ended(result.as_ref().map(ExpertOutput::took).map_err(ExpertError::kind));
+                    }
                     // A caller that is gone needs no reply.
                     let _ = replies.send(Ok(convert::reply(call_id, result))).await;
                 });
                 running.insert(call_id, call.abort_handle());
             }
+            drop(share);
             // The stream is over, so nobody waits for what still runs.
             running.into_values().for_each(|call| call.abort());
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+/// The share of the step whose calls come now: one span for all of them. Ended by the first call of another step, or when
+/// nothing comes for [`SHARE_OVER`].
+#[derive(Default)]
+struct CurrentShare(Option<Arc<NodeShare>>);
+
+impl CurrentShare {
+    /// The next message of `calls`; `None` at the end of the stream.
+    async fn next(&mut self, calls: &mut Streaming<ExpertRequest>) -> Option<ExpertRequest> {
+        if self.0.is_some() {
+            match tokio::time::timeout(SHARE_OVER, calls.next()).await {
+                Ok(message) => return message?.ok(),
+                Err(_) => self.0 = None,
+            }
+        }
+        calls.next().await?.ok()
+    }
+
+    /// The share that a call with this `traceparent` belongs to, if somebody will see it.
+    fn of(&mut self, traceparent: &str) -> Option<Arc<NodeShare>> {
+        if self.0.as_ref().is_none_or(|share| share.parent() != traceparent) {
+            let parent = SpanPlace::parse(traceparent);
+            let begin = |parent| NodeShare::begin(SpanRole::Answers, "run_experts", &parent);
+            self.0 = parent.and_then(begin).map(Arc::new);
+        }
+        self.0.clone()
     }
 }

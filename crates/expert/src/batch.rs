@@ -282,6 +282,13 @@ pub struct ExpertOutput {
     pub compute_us: u32,
 }
 
+impl ExpertOutput {
+    /// How long the call waited and was computed, in microseconds.
+    pub fn took(&self) -> (u32, u32) {
+        (self.queue_us, self.compute_us)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

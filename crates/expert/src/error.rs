@@ -56,3 +56,20 @@ pub enum ExpertError {
     #[error("the computation failed: {0}")]
     Failed(String),
 }
+
+impl ExpertError {
+    /// Its kind, for metrics and spans: one of a few, and no text of anybody's.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Stale { .. } => "stale",
+            Self::NotHeld { .. } => "not_held",
+            Self::Draining => "draining",
+            Self::Busy { .. } => "busy",
+            Self::WrongModel { .. } => "wrong_model",
+            Self::Protocol(_) => "protocol",
+            Self::Deadline(_) => "deadline",
+            Self::Unreachable(_) => "unreachable",
+            Self::Failed(_) => "failed",
+        }
+    }
+}

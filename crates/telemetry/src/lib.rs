@@ -5,26 +5,23 @@
 
 mod metric;
 mod monitor;
+mod share;
+mod span;
 
 pub use metric::{METRICS, Metric, MetricKind, install_metrics};
 pub use monitor::{Monitor, MonitorOptions};
+pub use share::NodeShare;
+pub use span::{Span, SpanPlace, SpanRole};
 
-use opentelemetry::trace::{
-    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
-};
+use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::io::IsTerminal;
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
-
-/// The target of every span that is exported. Log filters do not enable it.
-pub const TRACE: &str = "conclave_trace";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,15 +92,10 @@ pub fn start(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     };
     let export =
         options.otlp_endpoint.as_deref().map(|endpoint| exporter(endpoint, &options.service)).transpose()?;
-    let spans = export.as_ref().map(|(provider, _)| {
-        let tracer = provider.tracer("conclave");
-        tracing_opentelemetry::layer()
-            .with_tracer(tracer)
-            .with_filter(Targets::new().with_target(TRACE, tracing::Level::DEBUG))
-            .boxed()
-    });
-    let layers: Vec<_> = std::iter::once(lines).chain(spans).collect();
-    tracing_subscriber::registry().with(layers).init();
+    if let Some((provider, _)) = &export {
+        span::export_with(provider.tracer("conclave"));
+    }
+    tracing_subscriber::registry().with(lines).init();
     Ok(Telemetry { export })
 }
 
@@ -126,65 +118,4 @@ fn exporter(
     let resource = Resource::builder().with_service_name(service.to_owned()).build();
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
     Ok((provider, runtime))
-}
-
-/// The W3C trace context of `span`, to be sent along; empty if it is not traced.
-pub fn traceparent(span: &Span) -> String {
-    if span.is_disabled() {
-        return String::new();
-    }
-    let context = span.context();
-    let span = context.span();
-    let span = span.span_context();
-    if !span.is_valid() {
-        return String::new();
-    }
-    format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8())
-}
-
-/// Makes `span` a child of the span that `traceparent` names; anything that is no trace context is ignored.
-pub fn continue_from(span: &Span, traceparent: &str) {
-    if span.is_disabled() {
-        return;
-    }
-    if let Some(parent) = parse(traceparent) {
-        // An error would mean that the span has begun already; it then stays a root.
-        let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(parent));
-    }
-}
-
-fn parse(traceparent: &str) -> Option<SpanContext> {
-    let mut parts = traceparent.split('-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version != "00" || trace.len() != 32 || span.len() != 16 || flags.len() != 2 {
-        return None;
-    }
-    let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
-    let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
-    let context = SpanContext::new(trace, span, flags, true, TraceState::default());
-    context.is_valid().then_some(context)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trace_context_is_read_and_anything_else_is_not() {
-        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let context = parse(good).unwrap();
-        assert!(context.is_sampled() && context.is_remote());
-        assert_eq!(context.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
-        let zeros = "00-00000000000000000000000000000000-b7ad6b7169203331-01";
-        for bad in ["", "00", "01-x-y-z", &good[..50], zeros, "00-zz-b7ad6b7169203331-01"] {
-            assert!(parse(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn without_an_exporter_nothing_travels() {
-        let span = tracing::debug_span!(target: TRACE, "call");
-        assert_eq!(traceparent(&span), "");
-        continue_from(&span, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    }
 }

@@ -6,6 +6,7 @@ use super::body::{Body, Json};
 use super::error::ApiError;
 use super::forward::{self, Forward};
 use super::resume::Begin;
+use super::span::RequestSpan;
 use super::{ApiState, Caller, chat, completions};
 use crate::peers::{FORWARDED, LOAD};
 use crate::work::Ticket;
@@ -51,6 +52,7 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     pub(crate) begin: Begin,
     pub(crate) ticket: Ticket,
+    pub(crate) span: RequestSpan,
 }
 
 pub(super) async fn chat(
@@ -78,6 +80,22 @@ async fn enter(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let span = RequestSpan::begin(endpoint, &state.model, &headers);
+    let answer = take(state, endpoint, caller, headers, body, span.clone()).await;
+    if let Err(error) = &answer {
+        span.failed(error.code);
+    }
+    answer
+}
+
+async fn take(
+    state: Arc<ApiState>,
+    endpoint: Endpoint,
+    caller: Caller,
+    mut headers: HeaderMap,
+    body: Body,
+    span: RequestSpan,
+) -> Result<Response, ApiError> {
     let ticket = state.work.begin().ok_or_else(|| {
         ApiError::new(ErrorCode::Unavailable, "this gateway is stopping; send the request to another one")
     })?;
@@ -92,19 +110,24 @@ async fn enter(
     let (ticket, body) = match peer {
         None => (ticket, body),
         Some(peer) => {
-            let forward = Forward { state: state.clone(), endpoint, caller, headers, body, ticket };
+            span.pass_on(&mut headers);
+            let span = span.clone();
+            let forward = Forward { state: state.clone(), endpoint, caller, headers, body, ticket, span };
             match Box::pin(forward.to(&peer)).await {
                 Ok(response) => return Ok(response),
                 Err(back) => (back.ticket, back.body),
             }
         }
     };
-    let call = Call { caller, begin, ticket };
+    let call = Call { caller, begin, ticket, span: span.clone() };
     let answer = match state.engine.full() {
         // Refused before it is read: under overload, refusals must not cost what answers need.
         Some(error) => Err(state.later(error.into())),
         None => endpoint.answer(state.clone(), call, body).await,
     };
+    if let Err(error) = &answer {
+        span.failed(error.code);
+    }
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     if forwarded {
         response.headers_mut().insert(LOAD, HeaderValue::from(state.work.load()));

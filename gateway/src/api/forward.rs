@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::outlet::event_stream;
 use super::request::Fields;
 use super::resume::{Begin, LAST_EVENT_ID};
+use super::span::RequestSpan;
 use super::{ApiState, Caller};
 use crate::peers::{Event, EventSplitter, FORWARDED, LOAD, Peer, PeerAnswer, PeerError};
 use crate::work::Ticket;
@@ -99,6 +100,7 @@ pub(super) struct Forward {
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) ticket: Ticket,
+    pub(super) span: RequestSpan,
 }
 
 fn count(outcome: &'static str) {
@@ -194,7 +196,7 @@ impl Forward {
         }
         let answer = async {
             let begin = Begin::of(&self.headers, &self.state)?;
-            let call = Call { caller: self.caller, begin, ticket: self.ticket };
+            let call = Call { caller: self.caller, begin, ticket: self.ticket, span: self.span };
             self.endpoint.answer(self.state.clone(), call, self.body).await
         };
         // A client that leaves during the replay ends it.

@@ -8,6 +8,7 @@ use super::error::ApiError;
 use super::outlet::Outlet;
 use super::request::Common;
 use super::resume::{self, AnswerName};
+use super::span::RequestSpan;
 use crate::engine::{Generate, salt};
 use crate::text::{StreamDecoder, TextCodec};
 use axum::response::{IntoResponse, Response};
@@ -74,10 +75,12 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
     }
     let had = job.call.begin.had(resume::check(state.class, shape.objects().0, &job), &job)?;
     let here = state.work.answer();
+    let Call { begin, caller, ticket, span } = job.call;
+    span.read(|| shape.id(begin.name), prompt_tokens, job.tokens_max, job.common.n);
     metrics::counter!("conclave_requests_total", "endpoint" => shape.objects().0).increment(1);
     metrics::counter!("conclave_prompt_tokens_total").increment(u64::from(prompt_tokens));
     let prompt: Arc<[TokenId]> = job.prompt.into();
-    let salt = salt(&[job.call.caller.salt.as_slice(), job.common.cache_salt.as_bytes()].concat());
+    let salt = salt(&[caller.salt.as_slice(), job.common.cache_salt.as_bytes()].concat());
     let choices = (0..job.common.n).map(|index| {
         let mut sampling = job.common.sampling.clone();
         // Choices differ by seed; choice 0 is what n = 1 would give.
@@ -88,10 +91,11 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
             sampling,
             logprobs: job.logprobs,
             eos: if job.common.ignore_eos { Vec::new() } else { state.eos.clone() },
-            tenant: job.call.caller.tenant,
+            tenant: caller.tenant,
             priority: job.common.priority,
             timeout: job.common.timeout.unwrap_or(state.timeout_max).min(state.timeout_max),
             salt,
+            span: span.place(),
         }
     });
     let stopped = || ApiError::new(ErrorCode::Unavailable, "the server is stopping; retry elsewhere");
@@ -102,23 +106,23 @@ pub(crate) async fn respond(state: Arc<ApiState>, shape: impl Shape, job: Job) -
         Answer::new(generation, state.codec.clone(), decoder, job.common.stop.clone())
     };
     let answers: Vec<Answer> = generations.into_iter().map(answer).collect();
-    let name = job.call.begin.name;
+    let name = begin.name;
     if job.common.stream {
         let include_usage = job.common.include_usage;
         let (outlet, opening) = Outlet::open(had);
         let gone = outlet.gone();
-        let chunks = Chunks { shape, name, state, include_usage };
+        let chunks = Chunks { shape, name, state, include_usage, span };
         tokio::spawn(async move {
             tokio::select! {
                 _ = chunks.write(answers, outlet, prompt_tokens) => {}
                 // Dropping the answers aborts what still runs, also while it waits for its first token.
                 () = gone => {}
             }
-            drop((job.call.ticket, here));
+            drop((ticket, here));
         });
         opening.response().await
     } else {
-        whole(state, shape, name, answers, prompt_tokens).await
+        whole(state, shape, name, answers, prompt_tokens, &span).await
     }
 }
 
@@ -128,6 +132,7 @@ async fn whole(
     name: AnswerName,
     mut answers: Vec<Answer>,
     prompt_tokens: u32,
+    span: &RequestSpan,
 ) -> Result<Response, ApiError> {
     let mut choices = Vec::new();
     let mut completion_tokens = 0;
@@ -135,6 +140,10 @@ async fn whole(
         let (mut text, mut tokens, mut finish) = (String::new(), Vec::new(), "length");
         while let Some(piece) = answer.next().await {
             let piece = piece?;
+            if index == 0 && answer.tokens == 1 {
+                span.started(answer.cached_tokens);
+            }
+            span.answered(index as u32, answer.tokens, piece.finish);
             text.push_str(&piece.text);
             tokens.extend(piece.token);
             finish = piece.finish.unwrap_or(finish);
@@ -162,6 +171,7 @@ struct Chunks<S> {
     name: AnswerName,
     state: Arc<ApiState>,
     include_usage: bool,
+    span: RequestSpan,
 }
 
 impl<S: Shape> Chunks<S> {
@@ -187,13 +197,19 @@ impl<S: Shape> Chunks<S> {
         outlet.choice(index, || self.chunk(vec![self.shape.chunk(index, piece)], Value::Null)).await
     }
 
+    async fn fail(&self, mut outlet: Outlet, error: ApiError) -> Option<()> {
+        self.span.failed(error.code);
+        outlet.fail(error).await
+    }
+
     /// Writes the whole stream; `None` if the client left.
     async fn write(self, mut answers: Vec<Answer>, mut outlet: Outlet, prompt_tokens: u32) -> Option<()> {
         // Nothing is sent before the first token: until then a failure still gets its HTTP status.
         let first = match answers[0].next().await.transpose() {
             Ok(first) => first,
-            Err(error) => return outlet.fail(error).await,
+            Err(error) => return self.fail(outlet, error).await,
         };
+        self.span.started(answers[0].cached_tokens);
         for index in 0..answers.len() as u32 {
             if let Some(choice) = self.shape.first_chunk(index) {
                 outlet.choice(index, || self.chunk(vec![choice], Value::Null)).await?;
@@ -203,6 +219,7 @@ impl<S: Shape> Chunks<S> {
         let mut counts = vec![0; answers.len()];
         if let Some(piece) = &first {
             counts[0] = answers[0].tokens;
+            self.span.answered(0, counts[0], piece.finish);
             self.piece(&mut outlet, 0, piece).await?;
         }
         let all = answers.into_iter().enumerate().map(|(index, answer)| pieces(index as u32, answer).boxed());
@@ -211,9 +228,10 @@ impl<S: Shape> Chunks<S> {
             match piece {
                 Ok(piece) => {
                     counts[index as usize] = tokens;
+                    self.span.answered(index, tokens, piece.finish);
                     self.piece(&mut outlet, index, &piece).await?;
                 }
-                Err(error) => return outlet.fail(error).await,
+                Err(error) => return self.fail(outlet, error).await,
             }
         }
         if self.include_usage {

@@ -16,6 +16,7 @@ mod outlet;
 mod probes;
 mod request;
 mod resume;
+mod span;
 
 use crate::dispatch::Dispatcher;
 use crate::engine::EngineHandle;

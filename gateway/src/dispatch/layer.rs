@@ -19,7 +19,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tracing::Instrument;
 
 /// How long one layer may take in all, with every retry, before its requests get an error.
 const LAYER_MAX: Duration = Duration::from_secs(30);
@@ -229,18 +228,18 @@ impl<'a> LayerRun<'a> {
         let local = backend.is_local();
         let Limits { hedge, deadline } = self.health.limits(node, self.lane, work);
         let mut call = self.call(&batch, deadline.saturating_mul(self.patience));
-        let span = tracing::debug_span!(
-            target: conclave_telemetry::TRACE,
-            "expert_call",
-            otel.kind = "client",
-            node = node.0,
-            layer = self.layer.0,
-            rows = call.rows.count,
-            experts = call.experts.len(),
-        );
-        call.traceparent = conclave_telemetry::traceparent(&span);
+        let share = self.dispatcher.shares.called(node, call.rows.count);
+        if let Some(share) = &share {
+            share.traceparent().clone_into(&mut call.traceparent);
+        }
         self.times.sent(&call, local);
-        let call = Box::pin(async move { backend.run(call).await }.instrument(span));
+        let call = Box::pin(async move {
+            let reply = backend.run(call).await;
+            if let Some(share) = share {
+                share.ended(reply.as_ref().map(ExpertOutput::took).map_err(ExpertError::kind));
+            }
+            reply
+        });
         let began = self.clock.now();
         let hedge = hedge.filter(|_| !matches!(kind, Kind::Probe(_)) && !local);
         self.flights.push(Flight {

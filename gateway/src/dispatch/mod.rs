@@ -10,6 +10,7 @@ mod counts;
 mod health;
 mod layer;
 mod pace;
+mod shares;
 mod split;
 mod times;
 mod usage;
@@ -19,6 +20,7 @@ use counts::ExpertCounts;
 pub(crate) use counts::FadingCounts;
 use health::Health;
 use layer::LayerRun;
+pub(crate) use shares::Shares;
 pub use split::{Askable, NodeBatch, NodeLoads, split};
 
 use conclave_control::NodeViews;
@@ -74,6 +76,7 @@ pub struct Dispatcher {
     homes: RwLock<Arc<Homes>>,
     health: Health,
     counts: ExpertCounts,
+    shares: Shares,
     clock: Clock,
     /// Rounds, checks and adds up rows.
     pool: Arc<Pool>,
@@ -99,6 +102,7 @@ impl Dispatcher {
             homes,
             health: Health::default(),
             counts,
+            shares: Shares::default(),
             clock: Clock::default(),
             pool,
             alone: Pool::inline(),
@@ -108,6 +112,11 @@ impl Dispatcher {
     /// How many rows asked for each expert.
     pub(crate) fn counts(&self) -> &ExpertCounts {
         &self.counts
+    }
+
+    /// What is told of the nodes' part in a step.
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     /// Uses `homes` from the next layer on.

@@ -16,7 +16,6 @@ use conclave_types::LayerIdx;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
 
 /// Why a pass gave nothing. The KV of its rows holds what was computed so far; computing them again repairs it.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +121,11 @@ impl<C: Compute> Forward<C> {
         &self.driver
     }
 
+    /// What sends rows to the experts.
+    pub(super) fn dispatcher(&self) -> &Arc<Dispatcher> {
+        &self.dispatcher
+    }
+
     /// The model, described.
     pub fn spec(&self) -> &ModelSpec {
         self.trunk.spec()
@@ -209,7 +213,7 @@ impl<C: Compute> Forward<C> {
         let call = async move {
             dispatcher.run_layer(Meanwhile::TrunkWorks, layer, lane, hidden, &rows, &asked).await
         };
-        let call = self.driver.handle().spawn(call.in_current_span());
+        let call = self.driver.handle().spawn(call);
         Stream::Away { residual, routing, call: AbortOnDropHandle::new(call) }
     }
 

@@ -22,6 +22,7 @@ use conclave_scheduler::{
     BlockHash, Demand, Event, FinishReason, Scheduler, SchedulerOptions, Stats, Submission, SubmitError,
     TenantId, Waiting,
 };
+use conclave_telemetry::SpanPlace;
 use conclave_types::{ErrorCode, Millis, RequestId, TokenId};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,8 @@ pub(crate) struct Generate {
     pub(crate) timeout: Duration,
     /// Only sequences with the same salt share a prefix.
     pub(crate) salt: BlockHash,
+    /// The span of the request, if somebody will see it.
+    pub(crate) span: Option<SpanPlace>,
 }
 
 /// What the reader of a sequence gets.

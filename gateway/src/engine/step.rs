@@ -6,6 +6,7 @@ use crate::dispatch::DispatchError;
 use conclave_expert::Lane;
 use conclave_model::{Compute, Sampled, StepSequence, sample};
 use conclave_scheduler::{SampledToken, Slice, StepOutcome, StepPlan};
+use conclave_telemetry::{Span, SpanRole};
 use conclave_types::{ErrorCode, RequestId, TokenId};
 use std::time::Instant;
 
@@ -18,16 +19,14 @@ struct StepFailure {
 impl<C: Compute> Engine<C> {
     pub(super) fn step(&mut self) {
         let Some(plan) = self.scheduler.schedule(|answers| self.chunk.tokens(answers)) else { return };
-        let span = tracing::debug_span!(
-            target: conclave_telemetry::TRACE,
-            "step",
-            step = plan.step,
-            tokens = plan.tokens(),
-            sequences = plan.slices.len(),
-            prefill = plan.is_prefill(),
-        );
-        // The step runs on this thread from beginning to end, the calls to the nodes included.
-        let _inside = span.enter();
+        let requests = plan.slices.iter().filter_map(|slice| self.running[&slice.id].request.span.clone());
+        let mut span = Span::begin(SpanRole::Internal, || "step", None, requests);
+        span.set("step", plan.step as i64);
+        span.set("tokens", i64::from(plan.tokens()));
+        span.set("sequences", plan.slices.len() as i64);
+        span.set("prefill", plan.is_prefill());
+        let dispatcher = self.forward.dispatcher().clone();
+        let shares = dispatcher.shares().begin(span.place());
         let started = Instant::now();
         for (id, cached_tokens) in &plan.admitted {
             metrics::counter!("conclave_prefix_cached_tokens_total").increment(u64::from(*cached_tokens));
@@ -42,6 +41,7 @@ impl<C: Compute> Engine<C> {
                 (StepOutcome::Done(tokens), sampled)
             }
             Err(StepFailure { ended, error }) => {
+                span.failed(error.code.name());
                 tracing::warn!(
                     step = plan.step,
                     requests = ended.len(),
@@ -56,6 +56,7 @@ impl<C: Compute> Engine<C> {
                 (StepOutcome::Failed { ended }, Vec::new())
             }
         };
+        drop((shares, span));
         metrics::histogram!("conclave_step_seconds").record(started.elapsed().as_secs_f64());
         metrics::counter!("conclave_step_tokens_total").increment(u64::from(plan.tokens()));
         metrics::counter!("conclave_generated_tokens_total").increment(sampled.len() as u64);

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""What it costs to export spans: processor time and tokens a second of a cluster that does, beside one that does not.
+
+    pip install grpcio
+    python tests/clients/tracing_cost.py [target/release/conclave] [rounds] [up's further options]
+
+Starts `conclave up` twice with three nodes, one of them with `--otlp-endpoint` at a collector in this script that takes every span and drops it. In turns four users stream answers
+from the one and from the other; the other idles meanwhile. Prints what all processes of a cluster used of the processors for a token, and tokens a second, medians and their ratios.
+The collector is a process of its own at the lowest priority: it would run elsewhere.
+"""
+import json, os, pathlib, statistics, subprocess, sys, tempfile, threading, time
+
+from cluster import Up, stream
+
+USERS, SECONDS = 4, 5
+COLLECTOR = """
+import concurrent.futures, grpc, os, sys
+os.nice(19)
+class All(grpc.GenericRpcHandler):
+    def service(self, call):
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
+server = grpc.server(concurrent.futures.ThreadPoolExecutor(1), handlers=[All()])
+print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+server.start()
+sys.stdin.read()
+"""
+
+
+def used(pids_file):
+    """Seconds of processor time of a cluster's processes so far."""
+    ticks = 0
+    for process in json.loads(pids_file.read_text()).values():
+        fields = pathlib.Path(f"/proc/{process['pid']}/stat").read_text().rsplit(") ", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def turn(up, pids_file):
+    """Processor milliseconds a token, and tokens a second."""
+    times, before, start = [[] for _ in range(USERS)], used(pids_file), time.monotonic()
+
+    def run(mine):
+        while time.monotonic() - start < SECONDS:
+            one = []
+            stream(up.port, tokens=200, times=one)
+            mine.extend(one)
+
+    threads = [threading.Thread(target=run, args=(mine,)) for mine in times]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    tokens = sum(map(len, times))
+    return 1000 * (used(pids_file) - before) / tokens, tokens / (time.monotonic() - start)
+
+
+if __name__ == "__main__":
+    binary = sys.argv[1] if len(sys.argv) > 1 else "target/release/conclave"
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+    collector = subprocess.Popen([sys.executable, "-c", COLLECTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    endpoint = f"http://127.0.0.1:{collector.stdout.readline().strip()}"
+    with tempfile.TemporaryDirectory() as folder:
+        files = [pathlib.Path(folder) / name for name in ("without", "with")]
+        options = lambda file: ["--nodes", "3", "--pids-file", str(file), *sys.argv[3:]]
+        with Up(binary, *options(files[0])) as without, Up(binary, *options(files[1]), global_options=["--otlp-endpoint", endpoint]) as told:
+            seen = ([], [])
+            for number in range(rounds + 1):
+                # The one that is first has the cooler machine.
+                for which in (0, 1) if number % 2 else (1, 0):
+                    figures = turn((without, told)[which], files[which])
+                    if number:
+                        seen[which].append(figures)
+    collector.stdin.close()
+    collector.wait()
+    medians = [[statistics.median(column) for column in zip(*figures)] for figures in seen]
+    for name, (cpu, rate) in zip(("without spans", "with spans"), medians):
+        print(f"{name}: {cpu:.4f} ms of the processors a token, {rate:.1f} tokens/s")
+    pairs = [[b[k] / a[k] for a, b in zip(*seen)] for k in (0, 1)]
+    print("with / without, medians of the rounds' ratios (least, most): " + "; ".join(
+        f"{what} {statistics.median(ratios):.4f} ({min(ratios):.4f}, {max(ratios):.4f})" for what, ratios in zip(("processor time", "tokens/s"), pairs)))
