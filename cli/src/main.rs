@@ -45,6 +45,10 @@ struct Cli {
     /// OTLP endpoint (gRPC) for spans, such as http://127.0.0.1:4317; default: none are made.
     #[arg(long, global = true, env = "CONCLAVE_OTLP_ENDPOINT")]
     otlp_endpoint: Option<String>,
+    /// The share of requests and of steps that are told as spans; a request whose client traces it is told as that says.
+    /// Range: 0..=1.
+    #[arg(long, global = true, env = "CONCLAVE_OTLP_SAMPLE", default_value_t = 1.0)]
+    otlp_sample: f64,
     /// Also stop when the standard input ends: for processes that another one looks after.
     #[arg(long, global = true, hide = true)]
     stop_with_stdin: bool,
@@ -109,6 +113,7 @@ fn telemetry(cli: &Cli) -> Result<Telemetry, TelemetryError> {
         format: if cli.log_format == "json" { LogFormat::Json } else { LogFormat::Text },
         // An empty variable is what deployments set where there is no collector.
         otlp_endpoint: cli.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()),
+        otlp_sample: cli.otlp_sample,
         service: cli.command.service().to_owned(),
     })
 }
@@ -138,7 +143,12 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Up(options) => up::run(
                 options,
-                &process::Logging { log: cli.log, format: cli.log_format, otlp_endpoint: cli.otlp_endpoint },
+                &process::Logging {
+                    log: cli.log,
+                    format: cli.log_format,
+                    otlp_endpoint: cli.otlp_endpoint,
+                    otlp_sample: cli.otlp_sample,
+                },
             ),
             Command::Serve(options) => serve::run(options, stop),
             Command::Gateway(options) => roles::gateway(options, stop),

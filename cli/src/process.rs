@@ -110,12 +110,14 @@ pub(crate) struct Logging {
     pub(crate) log: String,
     pub(crate) format: String,
     pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) otlp_sample: f64,
 }
 
 impl Logging {
     /// The flags of it.
     pub(crate) fn flags(&self) -> Vec<OsString> {
-        let mut flags = vec!["--log", &self.log, "--log-format", &self.format];
+        let sample = self.otlp_sample.to_string();
+        let mut flags = vec!["--log", &self.log, "--log-format", &self.format, "--otlp-sample", &sample];
         if let Some(endpoint) = &self.otlp_endpoint {
             flags.extend(["--otlp-endpoint", endpoint]);
         }

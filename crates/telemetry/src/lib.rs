@@ -16,7 +16,7 @@ pub use span::{Span, SpanPlace, SpanRole};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use std::io::IsTerminal;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -41,6 +41,8 @@ pub struct TelemetryOptions {
     pub format: LogFormat,
     /// OTLP endpoint (gRPC), such as `http://127.0.0.1:4317`; `None`: no spans.
     pub otlp_endpoint: Option<String>,
+    /// The share of traces that are exported, 0 to 1, of those whose caller does not decide.
+    pub otlp_sample: f64,
     /// `service.name` of the spans.
     pub service: String,
 }
@@ -56,6 +58,9 @@ pub enum TelemetryError {
         /// Why.
         error: tracing_subscriber::filter::ParseError,
     },
+    /// The share of traces.
+    #[error("otlp_sample is {0}; it can be 0 to 1, such as 0.01 for a hundredth of the traces")]
+    Sample(f64),
     /// The endpoint.
     #[error("otlp_endpoint is `{endpoint}`: {error}; try http://127.0.0.1:4317")]
     Endpoint {
@@ -90,8 +95,10 @@ pub fn start(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
         LogFormat::Json => lines.json().with_filter(filter).boxed(),
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
     };
-    let export =
-        options.otlp_endpoint.as_deref().map(|endpoint| exporter(endpoint, &options.service)).transpose()?;
+    if !(0.0..=1.0).contains(&options.otlp_sample) {
+        return Err(TelemetryError::Sample(options.otlp_sample));
+    }
+    let export = options.otlp_endpoint.as_deref().map(|endpoint| exporter(endpoint, options)).transpose()?;
     if let Some((provider, _)) = &export {
         span::export_with(provider.tracer("conclave"));
     }
@@ -102,7 +109,7 @@ pub fn start(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
 /// The exporter has a runtime of its own: it must go on while the service's own runtime ends.
 fn exporter(
     endpoint: &str,
-    service: &str,
+    options: &TelemetryOptions,
 ) -> Result<(SdkTracerProvider, tokio::runtime::Runtime), TelemetryError> {
     let failed = |error: String| TelemetryError::Endpoint { endpoint: endpoint.to_owned(), error };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -115,7 +122,8 @@ fn exporter(
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build();
     let exporter = exporter.map_err(|error| failed(error.to_string()))?;
     drop(inside);
-    let resource = Resource::builder().with_service_name(service.to_owned()).build();
-    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
-    Ok((provider, runtime))
+    let resource = Resource::builder().with_service_name(options.service.clone()).build();
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(options.otlp_sample)));
+    let provider = SdkTracerProvider::builder().with_sampler(sampler).with_batch_exporter(exporter);
+    Ok((provider.with_resource(resource).build(), runtime))
 }

@@ -65,8 +65,7 @@ impl fmt::Display for SpanPlace {
 pub struct Span(Option<SdkSpan>);
 
 impl Span {
-    /// A span that begins now, below `parent` or at the root of a trace, and concerns those at `links` too. Sampling is as the
-    /// variables `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` say: by default every trace, or as the parent was.
+    /// A span that begins now, below `parent` or at the root of a trace, and concerns those at `links` too.
     pub fn begin<N: Into<Cow<'static, str>>>(
         role: SpanRole,
         name: impl FnOnce() -> N,

@@ -12,7 +12,7 @@ const FAILED_FIRST: Duration = Duration::from_millis(100);
 const FAILED_LAST: Duration = Duration::from_secs(2);
 /// Pause after a silence, at least.
 const FAILED_SILENT: Duration = Duration::from_secs(1);
-/// Pause before a slow node is probed; doubled when probes that are not good have used up those that were.
+/// Pause before a slow node is probed; doubled when [`BAD`] more probes were bad than good.
 const SLOW_FIRST: Duration = Duration::from_millis(250);
 const SLOW_LAST: Duration = Duration::from_secs(2);
 /// A node that is slow again within this time after it came back goes on with the pause that it had.
@@ -21,11 +21,16 @@ const SLOW_AGAIN: Duration = Duration::from_secs(30);
 const QUARANTINE: Duration = Duration::from_secs(60);
 /// Pause after a probe whose layer ended before it did.
 const UNTOLD: Duration = Duration::from_secs(1);
-/// Pause between good probes.
+/// Pause before the next probe while they have not decided.
 const CONFIRM: Duration = Duration::from_millis(50);
+/// Pause before the next probe of a node to which there is no connection: finding that out costs nothing.
+const NO_CONNECTION: Duration = Duration::from_millis(100);
 /// So many good probes more than bad ones, and a slow node is trusted again; a quarantined one needs them in a row, a failed
 /// one needs one.
-const GOOD: u32 = 4;
+const GOOD: i32 = 4;
+/// So many bad probes more than good ones show that a slow node still is. One shows little: where processes share cores, each
+/// third probe of a sound node may be late.
+const BAD: i32 = 2;
 
 /// What is thought of a node; the numbers are those of `conclave_expert_node_state`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +55,7 @@ pub(super) struct Breaker {
     /// Hedges lost in a row.
     lost: u32,
     /// Good probes, less the bad ones.
-    good: u32,
+    good: i32,
     slow_pause: Option<Duration>,
     probe_at: Option<Instant>,
     closed_at: Option<Instant>,
@@ -137,8 +142,7 @@ impl Breaker {
             return;
         }
         match self.state {
-            // Where processes share cores, each third probe of a sound node may be late.
-            State::Slow if self.good > 1 => {
+            State::Slow if self.good > 1 - BAD => {
                 self.good -= 1;
                 self.probe_at = Some(now + CONFIRM);
             }
@@ -149,6 +153,15 @@ impl Breaker {
             }
             State::Failed => self.failed(false, now),
             _ => self.quarantine(now),
+        }
+    }
+
+    /// A probe could not be sent, because there is no connection: that says nothing of how the node is.
+    pub(super) fn unconnected(&mut self, now: Instant) {
+        match self.state {
+            State::Closed => {}
+            State::Slow | State::Failed => self.probe_at = Some(now + NO_CONNECTION),
+            State::Quarantined => self.quarantine(now),
         }
     }
 
@@ -212,7 +225,7 @@ mod tests {
     fn a_slow_node_returns_after_four_good_probes_more_than_bad_ones() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
         breaker.slow(now);
-        for good in [true, true, true, false, false] {
+        for good in [true, true, true, false, false, false, false, true, false] {
             breaker.probing(now);
             assert_eq!(due(&breaker, now), 1_000, "one probe at a time");
             breaker.probed(good, now);
@@ -223,7 +236,9 @@ mod tests {
             );
         }
         breaker.probed(false, now);
-        assert_eq!(due(&breaker, now), 500, "the good ones are used up: the pause doubles");
+        assert_eq!(due(&breaker, now), 500, "two more bad ones than good ones: the pause doubles");
+        breaker.probed(false, now);
+        assert_eq!(due(&breaker, now), 50, "one says little");
         breaker.probed(false, now);
         assert_eq!(due(&breaker, now), 1_000);
         [true, true, false, true, true].into_iter().for_each(|good| breaker.probed(good, now));
@@ -248,12 +263,20 @@ mod tests {
         (0..9).for_each(|_| breaker.probed(false, now));
         breaker.returned(now);
         assert_eq!((breaker.state(), due(&breaker, now)), (State::Slow, 0));
-        breaker.probed(false, now);
+        for _ in 0..20 {
+            breaker.probing(now);
+            breaker.unconnected(now);
+            assert_eq!(due(&breaker, now), 100, "the connection is not there yet: that says nothing of the node");
+        }
+        (0..2).for_each(|_| breaker.probed(false, now));
         assert_eq!(due(&breaker, now), 250, "its pauses begin anew");
         breaker.failed(true, now);
         breaker.returned(now);
         assert_eq!((breaker.state(), due(&breaker, now)), (State::Failed, 0));
+        breaker.unconnected(now);
+        assert_eq!((breaker.state(), due(&breaker, now)), (State::Failed, 100));
         breaker.quarantine(now);
+        breaker.unconnected(now);
         breaker.returned(now);
         assert_eq!(due(&breaker, now), 60_000, "wrong answers have nothing to do with silence");
     }

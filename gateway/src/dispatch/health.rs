@@ -268,6 +268,13 @@ impl Health {
         view.change(node, now, |breaker| breaker.probed(good, now));
     }
 
+    /// A probe found no connection: it was not sent, and does not count as sent.
+    pub(super) fn unconnected(&self, node: NodeId, now: Instant) {
+        let mut view = self.view();
+        view.budget.give_back(1);
+        view.change(node, now, |breaker| breaker.unconnected(now));
+    }
+
     /// `node` gave an answer that cannot be right.
     pub(super) fn quarantine(&self, node: NodeId, why: &str, now: Instant) {
         if self.view().change(node, now, |breaker| breaker.quarantine(now)) {

@@ -538,6 +538,7 @@ impl<'a> LayerRun<'a> {
                     self.health.quarantine(batch.node, "its answer is not the one of another home", now);
                 }
             }
+            Err(ExpertError::Unreachable(_)) => self.health.unconnected(batch.node, now),
             Err(error) => {
                 self.health.probed(batch.node, false, now);
                 if matches!(error, ExpertError::Protocol(_) | ExpertError::Failed(_)) {

@@ -381,7 +381,7 @@ fn a_slow_home_is_left_alone_and_returns_when_it_is_quick_again() {
         .collect();
     let slower = times.iter().filter(|took| **took > 10).count();
     let probes = cluster.calls()[0];
-    assert!((5..20).contains(&probes), "{probes} probes in half a minute");
+    assert!((10..40).contains(&probes), "{probes} probes in half a minute");
     assert!(slower as u64 <= probes && times.iter().all(|took| *took <= 40), "{times:?}");
     assert_eq!(cluster.state(0), State::Slow);
     cluster.nodes[0].takes(10);
@@ -410,7 +410,7 @@ fn of_two_slow_homes_the_quicker_is_asked_and_returns_by_its_own_answers() {
         assert_eq!(cluster.layer(), 40);
     }
     let calls = cluster.calls();
-    assert!(calls[0] < 6 && calls[1] == 20, "the other gets probes only: {calls:?}");
+    assert!(calls[0] < 10 && calls[1] == 20, "the other gets probes only: {calls:?}");
     assert_eq!(cluster.state(1), State::Slow);
     cluster.nodes[1].takes(10);
     let layers = cluster.layers_until(100, || cluster.state(1) == State::Closed);

@@ -90,6 +90,7 @@ readinessProbe:
 - {name: CONCLAVE_LOG_FORMAT, value: {{ .Values.monitoring.logFormat | quote }}}
 {{- with .Values.monitoring.otlpEndpoint }}
 - {name: CONCLAVE_OTLP_ENDPOINT, value: {{ . | quote }}}
+- {name: CONCLAVE_OTLP_SAMPLE, value: {{ $.Values.monitoring.otlpSample | quote }}}
 {{- end }}
 - name: CONCLAVE_CLUSTER_TOKEN
   valueFrom: {secretKeyRef: {name: {{ include "conclave.secret" . }}, key: {{ .Values.auth.clusterTokenKey }}}}
