@@ -266,7 +266,11 @@ mod tests {
         for _ in 0..20 {
             breaker.probing(now);
             breaker.unconnected(now);
-            assert_eq!(due(&breaker, now), 100, "the connection is not there yet: that says nothing of the node");
+            assert_eq!(
+                due(&breaker, now),
+                100,
+                "the connection is not there yet: that says nothing of the node"
+            );
         }
         (0..2).for_each(|_| breaker.probed(false, now));
         assert_eq!(due(&breaker, now), 250, "its pauses begin anew");
