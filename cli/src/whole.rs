@@ -251,4 +251,8 @@ impl ExpertBackend for Counted {
     fn is_local(&self) -> bool {
         self.link.is_none() && self.inner.is_local()
     }
+
+    fn is_connected(&self) -> bool {
+        self.inner.is_connected()
+    }
 }

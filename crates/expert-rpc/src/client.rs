@@ -195,11 +195,6 @@ impl GrpcExperts {
         })
     }
 
-    /// Whether both lanes are connected now.
-    pub fn is_connected(&self) -> bool {
-        [&self.decode, &self.prefill].iter().all(|connection| connection.calls.borrow().is_some())
-    }
-
     /// Waits until both lanes are connected.
     pub async fn connected(&self) {
         for connection in [&self.decode, &self.prefill] {
@@ -240,5 +235,10 @@ impl GrpcExperts {
 impl ExpertBackend for GrpcExperts {
     fn run(&self, batch: ExpertBatch) -> ExpertFuture<'_> {
         Box::pin(self.call(batch))
+    }
+
+    /// Whether both lanes are.
+    fn is_connected(&self) -> bool {
+        [&self.decode, &self.prefill].iter().all(|connection| connection.calls.borrow().is_some())
     }
 }

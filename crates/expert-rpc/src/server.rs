@@ -149,7 +149,7 @@ impl<B: ExpertBackend> Experts for ExpertService<B> {
 /// The share of the step whose calls come now: one span for all of them. Ended by the first call of another step, or when
 /// nothing comes for [`SHARE_OVER`].
 #[derive(Default)]
-struct CurrentShare(Option<Arc<NodeShare>>);
+struct CurrentShare(Option<(String, Arc<NodeShare>)>);
 
 impl CurrentShare {
     /// The next message of `calls`; `None` at the end of the stream.
@@ -165,11 +165,11 @@ impl CurrentShare {
 
     /// The share that a call with this `traceparent` belongs to, if somebody will see it.
     fn of(&mut self, traceparent: &str) -> Option<Arc<NodeShare>> {
-        if self.0.as_ref().is_none_or(|share| share.parent() != traceparent) {
+        if self.0.as_ref().is_none_or(|(step, _)| step != traceparent) {
             let parent = SpanPlace::parse(traceparent);
-            let begin = |parent| NodeShare::begin(SpanRole::Answers, "run_experts", &parent);
-            self.0 = parent.and_then(begin).map(Arc::new);
+            let share = parent.and_then(|at| NodeShare::begin(SpanRole::Answers, "run_experts", &at));
+            self.0 = share.map(|share| (traceparent.to_owned(), Arc::new(share)));
         }
-        self.0.clone()
+        self.0.as_ref().map(|(_, share)| share.clone())
     }
 }

@@ -30,4 +30,9 @@ pub trait ExpertBackend: Send + Sync + 'static {
     fn is_local(&self) -> bool {
         false
     }
+
+    /// Whether a call could reach it now; without that, [`Self::run`] fails at once.
+    fn is_connected(&self) -> bool {
+        true
+    }
 }

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 /// The calls of one step to one node, as either side sees them. Ends when it is dropped, as of the last that happened.
 #[derive(Debug)]
 pub struct NodeShare {
-    parent: String,
     traceparent: String,
     sums: Mutex<Sums>,
 }
@@ -31,12 +30,7 @@ impl NodeShare {
         let traceparent = span.place()?.to_string();
         let last = SystemTime::now();
         let sums = Sums { span, calls: 0, rows: 0, answered: 0, queue_us: 0, compute_us: 0, last };
-        Some(Self { parent: parent.to_string(), traceparent, sums: Mutex::new(sums) })
-    }
-
-    /// The `traceparent` of what it is below.
-    pub fn parent(&self) -> &str {
-        &self.parent
+        Some(Self { traceparent, sums: Mutex::new(sums) })
     }
 
     /// What a call below it says of where it belongs.

@@ -23,7 +23,7 @@ const QUARANTINE: Duration = Duration::from_secs(60);
 const UNTOLD: Duration = Duration::from_secs(1);
 /// Pause before the next probe while they have not decided.
 const CONFIRM: Duration = Duration::from_millis(50);
-/// Pause before the next probe of a node to which there is no connection: finding that out costs nothing.
+/// Pause before a node is looked at again to which there is no connection: that costs nothing.
 const NO_CONNECTION: Duration = Duration::from_millis(100);
 /// So many good probes more than bad ones, and a slow node is trusted again; a quarantined one needs them in a row, a failed
 /// one needs one.
@@ -156,13 +156,9 @@ impl Breaker {
         }
     }
 
-    /// A probe could not be sent, because there is no connection: that says nothing of how the node is.
+    /// A probe is due and cannot be sent, because there is no connection: that says nothing of how the node is.
     pub(super) fn unconnected(&mut self, now: Instant) {
-        match self.state {
-            State::Closed => {}
-            State::Slow | State::Failed => self.probe_at = Some(now + NO_CONNECTION),
-            State::Quarantined => self.quarantine(now),
-        }
+        self.probe_at = Some(now + NO_CONNECTION);
     }
 
     fn open(&mut self, state: State, pause: Duration, now: Instant) {
@@ -264,7 +260,6 @@ mod tests {
         breaker.returned(now);
         assert_eq!((breaker.state(), due(&breaker, now)), (State::Slow, 0));
         for _ in 0..20 {
-            breaker.probing(now);
             breaker.unconnected(now);
             assert_eq!(
                 due(&breaker, now),
@@ -277,10 +272,7 @@ mod tests {
         breaker.failed(true, now);
         breaker.returned(now);
         assert_eq!((breaker.state(), due(&breaker, now)), (State::Failed, 0));
-        breaker.unconnected(now);
-        assert_eq!((breaker.state(), due(&breaker, now)), (State::Failed, 100));
         breaker.quarantine(now);
-        breaker.unconnected(now);
         breaker.returned(now);
         assert_eq!(due(&breaker, now), 60_000, "wrong answers have nothing to do with silence");
     }

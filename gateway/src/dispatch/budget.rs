@@ -31,11 +31,6 @@ impl Budget {
         }
         enough
     }
-
-    /// `calls` that counted as made were not.
-    pub(super) fn give_back(&mut self, calls: usize) {
-        self.tokens = (self.tokens + calls as f32).min(SAVED_MAX);
-    }
 }
 
 #[cfg(test)]
@@ -46,8 +41,6 @@ mod tests {
     fn a_tenth_of_all_calls_may_be_extra_and_ten_at_once() {
         let mut budget = Budget::default();
         assert!(budget.spend(10) && !budget.spend(1));
-        budget.give_back(1);
-        assert!(budget.spend(1) && !budget.spend(1));
         budget.earn(9);
         assert!(!budget.spend(1));
         budget.earn(2);

@@ -268,11 +268,9 @@ impl Health {
         view.change(node, now, |breaker| breaker.probed(good, now));
     }
 
-    /// A probe found no connection: it was not sent, and does not count as sent.
+    /// `node` should be probed, and there is no connection to it.
     pub(super) fn unconnected(&self, node: NodeId, now: Instant) {
-        let mut view = self.view();
-        view.budget.give_back(1);
-        view.change(node, now, |breaker| breaker.unconnected(now));
+        self.view().nodes.entry(node).or_default().breaker.unconnected(now);
     }
 
     /// `node` gave an answer that cannot be right.

@@ -479,6 +479,10 @@ impl<'a> LayerRun<'a> {
     /// A copy of a part of `batches` for a node that nobody needs, if one should show how it is; and within what time.
     fn probe(&self, now: Instant, nodes: &Askable, batches: &[NodeBatch]) -> Option<(NodeBatch, Duration)> {
         let node = self.health.probe_due(now, nodes)?;
+        if !self.homes.backends[&node].is_connected() {
+            self.health.unconnected(node, now);
+            return None;
+        }
         if batches.iter().any(|batch| batch.node == node) {
             // The only home of something: its own answers show it.
             return None;
@@ -538,7 +542,6 @@ impl<'a> LayerRun<'a> {
                     self.health.quarantine(batch.node, "its answer is not the one of another home", now);
                 }
             }
-            Err(ExpertError::Unreachable(_)) => self.health.unconnected(batch.node, now),
             Err(error) => {
                 self.health.probed(batch.node, false, now);
                 if matches!(error, ExpertError::Protocol(_) | ExpertError::Failed(_)) {

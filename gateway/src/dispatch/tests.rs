@@ -50,6 +50,7 @@ struct Node {
     /// Answers the next call with it, after its time.
     fails: Mutex<Option<ExpertError>>,
     called: AtomicU64,
+    cut_off: AtomicBool,
     /// Calls that were dropped before their answer.
     dropped: Arc<AtomicU64>,
 }
@@ -102,6 +103,10 @@ impl ExpertBackend for Node {
             Ok(output)
         })
     }
+
+    fn is_connected(&self) -> bool {
+        !self.cut_off.load(Ordering::Relaxed)
+    }
 }
 
 fn routing() -> Routing {
@@ -147,6 +152,7 @@ impl Cluster {
                 lie: Mutex::new(Lie::None),
                 fails: Mutex::default(),
                 called: 0.into(),
+                cut_off: false.into(),
                 dropped: Arc::default(),
             })
         };
@@ -390,6 +396,25 @@ fn a_slow_home_is_left_alone_and_returns_when_it_is_quick_again() {
     assert!(cluster.extra().probes_good == 4);
     assert_eq!(cluster.layer(), 10);
     assert_eq!(cluster.calls()[0], 5, "four probes and a call");
+}
+
+#[test]
+fn a_slow_home_without_a_connection_is_not_probed_and_returns_soon_after_it_has_one() {
+    let cluster = Cluster::new(&TWO_HOMES);
+    cluster.nodes[0].takes(100);
+    cluster.layers_until(20, || cluster.state(0) == State::Slow);
+    cluster.calls();
+    let before = cluster.extra();
+    cluster.nodes[0].cut_off.store(true, Ordering::Relaxed);
+    (0..200).for_each(|_| {
+        cluster.clock.pass(MS(20));
+        assert_eq!(cluster.layer(), 10, "nobody waits for it");
+    });
+    assert_eq!((cluster.calls()[0], cluster.extra()), (0, before));
+    cluster.nodes[0].takes(10);
+    cluster.nodes[0].cut_off.store(false, Ordering::Relaxed);
+    let layers = cluster.layers_until(20, || cluster.state(0) == State::Closed);
+    assert!(layers <= 14, "after {} ms", 30 * layers);
 }
 
 #[test]
