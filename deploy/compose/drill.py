@@ -6,38 +6,28 @@ that cost. Needs Docker and a Compose of either generation; nothing but Python's
     deploy/compose/drill.py --only node-killed,roll-nodes       # some of it
     deploy/compose/drill.py --json drill.json --markdown        # for the records
 
-Everything it starts carries the project name (--project) and is removed at the end, volumes too. Every answer is compared
-with what the same request was answered before anything was hurt: temperature 0, so that each token must be the same.
-"Sent again" counts requests of which no byte was answered, because nobody was at the door; SDKs send those again too.
+Everything it starts carries the project name (--project) and is removed at the end, volumes too. What is compared and counted
+is described in deploy/drilling.py.
 Exit code 0: no request failed, but for streams of a gateway that is killed, and none was answered otherwise.
 """
-import argparse
 import datetime
-import http.client
 import json
 import os
 import pathlib
 import secrets
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
-import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-SUBJECTS = ["a dog", "a cat and a boat", "two friends", "the moon", "a lost key", "rain", "a small bird", "bread"]
+sys.path.insert(0, str(HERE.parent))
+from drilling import SUBJECTS, Client, Load, chosen, options as common_options, run, sh, table, until
+
 NODES = ["node-1", "node-2", "node-3", "node-4"]
 COORDINATORS = ["coordinator-1", "coordinator-2", "coordinator-3"]
 GATEWAYS = ["gateway-1", "gateway-2"]
-
-
-def sh(*command, check=True, **more):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **more)
-    if check and done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout.strip()
 
 
 class Cluster:
@@ -111,138 +101,6 @@ class Cluster:
         leaders = [c for c in self.status()["coordinators"] if c["leader"]]
         return leaders[0]["address"].split(":")[0] if leaders else None
 
-    def until(self, what, condition, limit=90):
-        start = time.monotonic()
-        while not condition():
-            if time.monotonic() - start > limit:
-                raise SystemExit(f"waited {limit} s for {what}")
-            time.sleep(0.2)
-        return time.monotonic() - start
-
-
-class Client(threading.Thread):
-    """Asks one question after the other, as a stream; half of the clients keep their connection."""
-
-    def __init__(self, load, number):
-        super().__init__(daemon=True)
-        self.load, self.number = load, number
-        self.keeps = number % 2 == 0
-        self.connection = None
-
-    def run(self):
-        turn = self.number
-        while not self.load.stopped.is_set():
-            self.load.note(self.ask(SUBJECTS[turn % len(SUBJECTS)]))
-            turn += 1
-
-    def ask(self, subject):
-        """One request. While nobody is at the door it is sent again, as SDKs do, and that is counted: no connection, one
-        that ends before a byte of an answer, or one kept from before that has ended meanwhile."""
-        record = {"start": time.monotonic(), "subject": subject, "waited": 0.0, "pause": 0.0, "error": None, "text": "", "begun": False, "again": 0}
-        deadline = record["start"] + 30
-        while True:
-            try:
-                if self.connection is None:
-                    self.connection = http.client.HTTPConnection("127.0.0.1", self.load.port, timeout=30)
-                    self.connection.connect()
-                self.stream(record)
-                break
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.connection = None
-                if record["begun"] or time.monotonic() > deadline:
-                    record["error"] = repr(error)
-                    break
-                record["again"] += 1
-                time.sleep(0.1)
-        if not self.keeps and self.connection:
-            self.connection.close()
-            self.connection = None
-        record["end"] = time.monotonic()
-        return record
-
-    def stream(self, record):
-        body = {"stream": True, "max_tokens": self.load.tokens, "temperature": 0,
-                "messages": [{"role": "user", "content": f"Tell me a story about {record['subject']}."}]}
-        headers = {"content-type": "application/json", "authorization": f"Bearer {self.load.key}"}
-        sent = time.monotonic()
-        self.connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
-        response = self.connection.getresponse()
-        record["waited"], record["begun"] = sent - record["start"], True
-        if response.status != 200:
-            record["error"] = f"{response.status} {response.read()[:200]!r}"
-            return
-        closes, last, done = response.will_close, time.monotonic(), False
-        for line in response:
-            if not line.startswith(b"data: "):
-                continue
-            now = time.monotonic()
-            record["pause"] = max(record["pause"], now - last)
-            last = now
-            data = line[6:].strip()
-            if data == b"[DONE]":
-                done = True
-                continue
-            event = json.loads(data)
-            if "error" in event:
-                record["error"] = json.dumps(event["error"])
-                continue
-            for choice in event["choices"]:
-                record["text"] += choice["delta"].get("content") or ""
-        if not done and not record["error"]:
-            record["error"] = "the stream ended early"
-        if closes:
-            self.connection.close()
-            self.connection = None
-
-
-class Load:
-    """The clients, and what they saw."""
-
-    def __init__(self, port, key, clients, tokens):
-        self.port, self.key, self.tokens = port, key, tokens
-        self.lock, self.records, self.stopped = threading.Lock(), [], threading.Event()
-        self.reference = {}
-        self.clients = [Client(self, number) for number in range(clients)]
-
-    def learn(self):
-        for subject in SUBJECTS:
-            record = Client(self, 1).ask(subject)
-            if record["error"]:
-                raise SystemExit(f"the first question was not answered: {record['error']}")
-            self.reference[subject] = record["text"]
-
-    def start(self):
-        for client in self.clients:
-            client.start()
-
-    def note(self, record):
-        with self.lock:
-            self.records.append(record)
-
-    def stop(self):
-        self.stopped.set()
-        for client in self.clients:
-            client.join(60)
-
-    def window(self, begin, end):
-        """What was under way between two moments."""
-        with self.lock:
-            seen = [r for r in self.records if r["end"] >= begin and r["start"] <= end]
-        failed = [r for r in seen if r["error"]]
-        other = [r for r in seen if not r["error"] and r["text"] != self.reference[r["subject"]]]
-        took = sorted(r["end"] - r["start"] for r in seen if not r["error"])
-        return {
-            "requests": len(seen),
-            "failed": len(failed),
-            "other_text": len(other),
-            "per_s": len(seen) / max(end - begin, 0.001),
-            "median_ms": 1000 * statistics.median(took) if took else 0,
-            "pause_ms": 1000 * max((r["pause"] for r in seen), default=0),
-            "sent_again": sum(r["again"] > 0 for r in seen),
-            "sent_again_ms": 1000 * max((r["waited"] for r in seen if r["again"]), default=0),
-            "errors": sorted({r["error"] for r in failed})[:3],
-        }
-
 
 class Drill:
     def __init__(self, cluster, load, image_two):
@@ -269,7 +127,7 @@ class Drill:
         killed = datetime.datetime.now(datetime.timezone.utc)
         sh("docker", "kill", "-s", "KILL", container)
         elected = []
-        self.cluster.until("a new leader", lambda: elected.extend(self.led_since(killed, others)) or elected)
+        until("a new leader", lambda: elected.extend(self.led_since(killed, others)) or elected)
         time.sleep(3)
         sh("docker", "start", container)
         self.cluster.wait_healthy(COORDINATORS)
@@ -304,7 +162,7 @@ class Drill:
         def heard():
             node = next(n for n in self.cluster.status()["nodes"] if n["name"] == name)
             return node["state"] == "ready" and (node["silence_ms"] or 0) < 1500
-        return self.cluster.until(f"{name} to be heard", heard)
+        return until(f"{name} to be heard", heard)
 
     def gateway_killed(self):
         """kill -9 of a gateway: streams that it sends to clients end"""
@@ -319,12 +177,12 @@ class Drill:
         names = ["node-5", "node-6"]
         self.cluster.compose("up", "-d", "--no-deps", *names)
         extra = lambda: [n for n in self.cluster.status()["nodes"] if n["name"] in names]
-        took = self.cluster.until("two more nodes with experts", lambda: sum(
+        took = until("two more nodes with experts", lambda: sum(
             n["state"] == "ready" and n["experts_placed"] > 0 for n in extra()) == 2)
         for name in names:
             self.cluster.conclave("drain", name)
         empty = lambda: all(n["experts_placed"] == 0 and n["experts_held"] == 0 for n in extra())
-        drained = self.cluster.until("the two to be empty", empty)
+        drained = until("the two to be empty", empty)
         self.cluster.compose("rm", "-s", "-f", *names)
         return f"in use after {took:.1f} s, empty {drained:.1f} s after `drain`"
 
@@ -363,7 +221,7 @@ class Drill:
         services = [*COORDINATORS, *NODES, *GATEWAYS]
         new = lambda service: "new certificates in use" in sh(
             "sh", "-c", f"docker logs --since {begun.isoformat()} {self.cluster.container(service)} 2>&1")
-        return f"in use everywhere after {self.cluster.until('new certificates', lambda: all(map(new, services))):.1f} s"
+        return f"in use everywhere after {until('new certificates', lambda: all(map(new, services))):.1f} s"
 
     def roll_front(self):
         """new image: the balancer, the only one of its kind"""
@@ -402,42 +260,20 @@ def second_image(image, tag):
         sh("docker", "rm", name)
 
 
-def table(rows, markdown):
-    heads = ["what happened", "requests", "failed", "other text", "longest pause in a stream", "sent again", ""]
-    def again(row):
-        return f"{row['sent_again']}, up to {row['sent_again_ms'] / 1000:.1f} s" if row["sent_again"] else "0"
-
-    lines = [[row["what"], str(row["requests"]), str(row["failed"]), str(row["other_text"]), f"{row['pause_ms']:.0f} ms", again(row), row["note"]]
-             for row in rows]
-    if markdown:
-        return "\n".join("| " + " | ".join(line) + " |" for line in [heads, ["---"] * len(heads), *lines])
-    widths = [max(len(line[at]) for line in [heads, *lines]) for at in range(len(heads))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in [heads, *lines])
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = common_options(__doc__.split("\n\n")[0], STEPS)
     parser.add_argument("--project", default="conclave-drill")
     parser.add_argument("--image", default="conclave:dev")
-    parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--tokens", type=int, default=40)
-    parser.add_argument("--only", help="steps, separated by commas: " + ", ".join(name for name, _, _ in STEPS))
-    parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--keep", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
     if not shutil.which("docker"):
         sys.exit("docker is missing")
-    only = options.only.split(",") if options.only else [name for name, _, _ in STEPS]
-    unknown = set(only) - {name for name, _, _ in STEPS}
-    if unknown:
-        sys.exit(f"no such step: {', '.join(sorted(unknown))}")
+    steps = chosen(options.only, STEPS)
 
     cluster = Cluster(options.project, free_port(), options.image)
     image_two = f"{options.project}:two"
     second_image(options.image, image_two)
-    rows, bad = [], 0
-    load = Load(cluster.port, cluster.key, options.clients, options.tokens)
+    bad = 0
+    load = Load("127.0.0.1", cluster.port, cluster.key, options.clients, options.tokens)
     try:
         start = time.monotonic()
         cluster.compose("up", "-d")
@@ -449,21 +285,7 @@ def main():
         cluster.wait_healthy([*COORDINATORS, *NODES, *GATEWAYS, "front"])
         load.learn()
         load.start()
-        drill = Drill(cluster, load, image_two)
-        for name, step, strict in STEPS:
-            if name not in only:
-                continue
-            begin = time.monotonic()
-            note = step(drill)
-            # What went wrong late is still this step's.
-            time.sleep(3)
-            row = {"step": name, "what": step.__doc__, "note": note, "seconds": time.monotonic() - begin}
-            row.update(load.window(begin, time.monotonic()))
-            rows.append(row)
-            bad += (row["failed"] + row["other_text"]) if strict else row["other_text"]
-            print(f"  {name}: {row['requests']} requests, {row['failed']} failed, {row['other_text']} other; {note}", flush=True)
-            for error in row["errors"]:
-                print(f"    {error}", flush=True)
+        rows, bad = run(steps, Drill(cluster, load, image_two), load)
         load.stop()
         print("\n" + table(rows, options.markdown))
         if options.json:
