@@ -143,7 +143,7 @@ fn a_node_takes_from_another_what_that_one_has() {
 }
 
 #[test]
-fn a_model_is_planned_for_added_verified_repaired_and_removed() {
+fn a_model_is_planned_for_waited_for_added_verified_repaired_and_removed() {
     let root = served();
     let server = place::Server::start(root.path());
     let cache = tempfile::tempdir().unwrap();
@@ -159,8 +159,12 @@ fn a_model_is_planned_for_added_verified_repaired_and_removed() {
     let sent = server.sent("model.safetensors");
     assert!(sent < 1 << 20, "planning fetched {sent}");
 
+    let mut wait = Process(conclave(&["model", "wait", into.to_str().unwrap()]).spawn().unwrap());
+    assert!(wait.0.try_wait().unwrap().is_none(), "there is nothing yet");
     let added = said(model(&["add", &source, "--into", into.to_str().unwrap()]));
     assert!(added.contains("digest"), "{added}");
+    wait_until("who waits for the model to have seen it", || wait.0.try_wait().unwrap().is_some());
+    assert!(wait.0.wait().unwrap().success());
     let verified = said(model(&["verify", into.to_str().unwrap()]));
     assert_eq!(verified, "458 of 458 tensors are here, and what the manifest says\n");
     let weights = into.join("model.safetensors");

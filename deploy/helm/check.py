@@ -233,6 +233,11 @@ def check_objects(checks, where, objects, values, variables):
             that(get["path"] == path and get["port"] in ports, f"{name}: {probe}")
         that(any(matches({"matchLabels": service["spec"]["selector"]}, labels) for service in services), f"{name} is behind no Service")
         check_certificate(that, name, labels, pod, values, objects)
+        model = values["model"]
+        before = [one["name"] for one in pod.get("initContainers", []) if one["name"] != "certificate"]
+        waits, verifies = bool(model["download"]["source"]), bool(model["manifestConfigMap"] and model["verify"])
+        expected = [step for step, taken in (("model", waits), ("verify", verifies)) if taken and role != "coordinator"]
+        that(before == expected, f"{name} first does {before}, not {expected}")
 
     coordinator, = named(objects, "StatefulSet", "-coordinator")
     spec = coordinator["spec"]

@@ -1,15 +1,16 @@
-//! `conclave model`: models of the cache, fetched whole, listed, verified, removed, and planned for before that.
+//! `conclave model`: models of the cache, fetched whole, waited for, listed, verified, removed, and planned for before that.
 
 use super::plan::{self, PlanOptions};
 use super::{kept_manifest, manifest_beside, open_source, read_manifest};
 use crate::progress;
 use crate::table::Table;
 use anyhow::bail;
-use conclave_delivery::{DeliveryOptions, Source, kept, remove};
+use conclave_delivery::{DeliveryOptions, Source, kept, kept_at, remove};
 use conclave_model::{DtypeChoice, Manifest, ModelError, ModelFolder, Unit};
 use conclave_types::Bytes;
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The subcommands of `conclave model`.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -21,6 +22,8 @@ pub(crate) enum Models {
     List(ListOptions),
     /// Compare what is here of a model with its manifest.
     Verify(VerifyOptions),
+    /// Wait until `conclave model add --into FOLDER`, in another process, has all of the model there, with a manifest beside it.
+    Wait(WaitOptions),
     /// Remove every version of a fetched model.
     Remove(RemoveOptions),
     /// Tell what a model needs: bytes to fetch, memory of nodes and gateways. Fetches its description and headers only.
@@ -67,6 +70,16 @@ pub(crate) struct VerifyOptions {
     delivery: DeliveryOptions,
 }
 
+/// Settings of `conclave model wait`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct WaitOptions {
+    /// The folder, or the .gguf file in it.
+    folder: PathBuf,
+    /// Manifest that the roles are given; then none has to be beside the model.
+    #[arg(long, env = "CONCLAVE_MANIFEST")]
+    manifest: Option<PathBuf>,
+}
+
 /// Settings of `conclave model remove`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RemoveOptions {
@@ -82,6 +95,7 @@ pub(crate) fn run(command: &Models) -> anyhow::Result<()> {
         Models::Add(options) => add(options),
         Models::List(options) => list(options),
         Models::Verify(options) => verify(options),
+        Models::Wait(options) => wait(options),
         Models::Remove(options) => remove_model(options),
         Models::Plan(options) => plan::run(options),
     }
@@ -97,7 +111,7 @@ fn add(options: &AddOptions) -> anyhow::Result<()> {
     };
     let folder = folder.with_progress(progress);
     let given =
-        options.manifest.clone().or_else(|| Some(manifest_beside(&folder)).filter(|path| path.exists()));
+        options.manifest.clone().or_else(|| Some(manifest_beside(&folder.path)).filter(|path| path.exists()));
     let manifest = match given {
         Some(path) => {
             let manifest = read_manifest(&path, &folder)?;
@@ -173,6 +187,28 @@ fn verify(options: &VerifyOptions) -> anyhow::Result<()> {
         (Some(_), false) => bail!("{}; --repair fetches them again", names(&wrong)),
         (None, _) => bail!("{}; copy the files here again", names(&wrong)),
     }
+}
+
+/// How often the folder is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks between two lines that say how much is here.
+const LOOKS_A_LINE: u64 = 30;
+
+fn wait(options: &WaitOptions) -> anyhow::Result<()> {
+    for look in 0.. {
+        let kept = kept_at(&options.folder)?;
+        let whole = kept.as_ref().is_some_and(|kept| kept.held == kept.bytes);
+        if whole && (options.manifest.is_some() || manifest_beside(&options.folder).exists()) {
+            break;
+        }
+        if look % LOOKS_A_LINE == 0 {
+            let (held, bytes) = kept.map_or((0, 0), |kept| (kept.held, kept.bytes));
+            let (held, bytes) = (Bytes(held).to_string(), Bytes(bytes).to_string());
+            tracing::info!(folder = %options.folder.display(), held, bytes, "waiting for the model");
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "what was asked for")]

@@ -271,15 +271,15 @@ fn read_manifest(path: &Path, folder: &ModelFolder) -> anyhow::Result<Manifest> 
     Ok(manifest)
 }
 
-/// Where the manifest of a fetched model is, if one came with it or was made before.
-fn manifest_beside(folder: &ModelFolder) -> PathBuf {
-    let beside = if folder.path.is_dir() { Some(folder.path.as_path()) } else { folder.path.parent() };
+/// Where the manifest of the fetched `model`, a folder or a file, is, if one came with it or was made before.
+fn manifest_beside(model: &Path) -> PathBuf {
+    let beside = if model.is_dir() { Some(model) } else { model.parent() };
     beside.unwrap_or(Path::new(".")).join(MANIFEST)
 }
 
 /// The manifest of a fetched model; if there is none, all of the model is fetched, once, to make it.
 fn kept_manifest(folder: &ModelFolder) -> anyhow::Result<Manifest> {
-    let path = manifest_beside(folder);
+    let path = manifest_beside(&folder.path);
     if path.exists() {
         return read_manifest(&path, folder);
     }

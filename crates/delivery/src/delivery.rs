@@ -187,8 +187,7 @@ impl Delivery {
         environment: Environment,
         progress: Progress,
     ) -> Result<Option<Arc<Self>>, DeliveryError> {
-        let folders = path.ancestors().take(DEPTH_MAX).map(Folder::open);
-        let Some(folder) = folders.flat_map(Result::transpose).next().transpose()? else { return Ok(None) };
+        let Some(folder) = Folder::around(path)? else { return Ok(None) };
         let source = match folder.catalogue.source.parse() {
             Ok(crate::Source::Remote(source)) => source,
             _ => {
@@ -401,6 +400,12 @@ impl Delivery {
 }
 
 impl Folder {
+    /// The fetched folder that `path` is, or is a file in.
+    fn around(path: &Path) -> Result<Option<Self>, DeliveryError> {
+        let folders = path.ancestors().take(DEPTH_MAX).map(Self::open);
+        folders.flat_map(Result::transpose).next().transpose()
+    }
+
     pub(crate) fn held(&self, present: &BTreeMap<String, Present>) -> (u64, u64) {
         let held = present.values().map(Present::bytes).sum();
         (held, self.catalogue.files.values().map(|entry| entry.size).sum())
@@ -447,13 +452,22 @@ pub struct Kept {
     pub bytes: u64,
 }
 
+impl Kept {
+    fn of(folder: Folder) -> Result<Self, DeliveryError> {
+        let (held, bytes) = folder.held(&folder.present()?);
+        Ok(Self { source: folder.catalogue.source, path: folder.path, held, bytes })
+    }
+}
+
 /// What `cache` has, the newest first.
 pub fn kept(cache: &Path) -> Result<Vec<Kept>, DeliveryError> {
-    let about = |folder: Folder| {
-        let (held, bytes) = folder.held(&folder.present()?);
-        Ok(Kept { source: folder.catalogue.source, path: folder.path, held, bytes })
-    };
-    Folder::all(cache)?.into_iter().map(about).collect()
+    Folder::all(cache)?.into_iter().map(Kept::of).collect()
+}
+
+/// What is here of the model that was, or is being, fetched into `path`; asks nobody. `None`: `path` is no such folder, or no
+/// such folder yet.
+pub fn kept_at(path: &Path) -> Result<Option<Kept>, DeliveryError> {
+    Folder::around(path)?.map(Kept::of).transpose()
 }
 
 /// Removes every version of `source` from `cache`; the bytes that were held.

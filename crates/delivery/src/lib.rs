@@ -12,7 +12,7 @@ mod fetch;
 mod remote;
 mod source;
 
-pub use delivery::{Delivery, DeliveryOptions, Destination, Kept, MANIFEST, Supplier, kept, remove};
+pub use delivery::{Delivery, DeliveryOptions, Destination, Kept, MANIFEST, Supplier, kept, kept_at, remove};
 pub use error::DeliveryError;
 pub use remote::Environment;
 pub use source::{RemoteSource, Source, SourceError};

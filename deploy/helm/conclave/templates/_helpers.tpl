@@ -123,12 +123,13 @@ authority
 - {name: CONCLAVE_TLS_DIR, value: {{ eq (include "conclave.tls" .root) "authority" | ternary (printf "/tls/%s-$(POD_NAME)" .role) "/tls" | quote }}}
 {{- end -}}
 
-{{/* What runs before a role: its certificate is made, by a container that sees the authority's key and ends; and the model is
-compared with its manifest. */}}
+{{/* What runs before a role: its certificate is made, by a container that sees the authority's key and ends; the model is
+waited for, if a job downloads it; and it is compared with its manifest. */}}
 {{- define "conclave.init" -}}
 {{- $own := eq (include "conclave.tls" .root) "authority" -}}
 {{- $verify := .model | ternary (include "conclave.verify" .root | trim) "" -}}
-{{- if or $own $verify }}
+{{- $wait := .model | ternary (include "conclave.wait" .root | trim) "" -}}
+{{- if or $own $wait $verify }}
 initContainers:
   {{- if $own }}
   - name: certificate
@@ -149,7 +150,7 @@ initContainers:
       - {name: authority, mountPath: /authority, readOnly: true}
       - {name: tls, mountPath: /tls}
   {{- end }}
-  {{- with $verify }}
+  {{- range compact (list $wait $verify) }}
   {{- . | nindent 2 }}
   {{- end }}
 {{- end }}
@@ -236,6 +237,23 @@ initContainers:
 {{- if .root.Values.model.manifestConfigMap }}
 - {name: manifest, configMap: {name: {{ .root.Values.model.manifestConfigMap }}}}
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Before a role starts, what the job downloads is all there. */}}
+{{- define "conclave.wait" -}}
+{{- if .Values.model.download.source }}
+- name: model
+  {{- include "conclave.container" . | nindent 2 }}
+  args: [model, wait, {{ .Values.model.path | quote }}]
+  {{- if .Values.model.manifestConfigMap }}
+  env:
+    - {name: CONCLAVE_MANIFEST, value: /etc/conclave/manifest/manifest.json}
+  {{- end }}
+  resources:
+    requests: {cpu: 10m, memory: 32Mi}
+  volumeMounts:
+    {{- include "conclave.mounts" (dict "root" . "model" true) | trim | nindent 4 }}
 {{- end }}
 {{- end -}}
 
