@@ -40,6 +40,10 @@ drill *ARGS:
 chart *ARGS:
     deploy/helm/check.py {{ARGS}}
 
+# Installs the chart on the cluster that kubectl talks to, hurts it under load, and prints what that cost.
+chart-drill *ARGS:
+    deploy/helm/drill.py {{ARGS}}
+
 # Compares what the roles expose with what dashboards and alerts ask for; uses promtool if it is there.
 monitoring:
     cargo build --release

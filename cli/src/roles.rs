@@ -1,7 +1,7 @@
 //! `conclave gateway`, `conclave expert-node`, `conclave coordinator`: one role of a cluster each.
 
 use crate::announce::announce;
-use crate::model::ModelOptions;
+use crate::model::{ModelOptions, settle_meanwhile};
 use crate::process::{CredentialOptions, Stop, check, runtime};
 use conclave_coordinator::{Coordinator, CoordinatorOptions};
 use conclave_expert_node::{ExpertNode, NodeOptions};
@@ -57,13 +57,14 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
     check([options.gateway.validate(), options.model.validate(), problems])?;
     runtime(2)?.block_on(async {
         let credentials = options.credentials.load(Role::Gateway)?;
-        let folder = options.model.open()?;
+        let folder = Arc::new(options.model.open()?);
         let manifest = options.model.manifest(&folder)?;
         options.model.verify_trunk(&folder, &manifest)?;
         let pool = options.model.pool();
         let gateway =
             Gateway::start(&options.gateway, &folder, &manifest, pool, Homes::default(), &credentials);
         let gateway = gateway.await?;
+        settle_meanwhile(folder.clone());
         let feed = ClusterFeed::new(
             &options.cluster,
             credentials,

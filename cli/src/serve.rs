@@ -1,7 +1,7 @@
 //! `conclave serve`: the whole model in this one process.
 
 use crate::announce::announce;
-use crate::model::ModelOptions;
+use crate::model::{ModelOptions, settle_meanwhile};
 use crate::process::{Stop, check, runtime};
 use crate::whole::{Parts, homes};
 use conclave_expert::LocalExperts;
@@ -33,7 +33,7 @@ pub(crate) fn run(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
 
 async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
     let started = Instant::now();
-    let folder = options.model.open()?;
+    let folder = Arc::new(options.model.open()?);
     let Parts { manifest, pool } = Parts::of(&options.model, &folder)?;
     let experts = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
     let (held, bytes) = (experts.held().len(), experts.bytes());
@@ -53,6 +53,7 @@ async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
         ready_ms = started.elapsed().as_millis() as u64,
         "ready"
     );
+    settle_meanwhile(folder.clone());
     // Whoever reads that it serves may tell it to stop.
     let stop = stop.token();
     announce(&folder.name(), gateway.scheme(), address);

@@ -25,6 +25,12 @@ impl Background {
         Ok(Self(pool.build()?))
     }
 
+    /// Runs `work` there; nobody waits for it.
+    pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        // A panic has been logged, and the next work runs.
+        self.0.spawn(move || drop(catch_unwind(AssertUnwindSafe(work))));
+    }
+
     /// Runs `work` there, what it does in parallel included.
     ///
     /// Errors: what it panicked with.

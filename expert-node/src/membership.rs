@@ -232,7 +232,24 @@ impl Membership {
                 return Some(trouble);
             }
         }
+        self.settle();
         None
+    }
+
+    /// Has what is loaded moved into memory of its own, if it is to be, while it is computed with.
+    fn settle(&self) {
+        let folder = self.folder.clone();
+        self.background.spawn(move || {
+            let started = Instant::now();
+            match folder.settle() {
+                Ok(0) => {}
+                Ok(bytes) => {
+                    let millis = started.elapsed().as_millis() as u64;
+                    tracing::info!(bytes, millis, "moved experts into memory of their own");
+                }
+                Err(error) => tracing::warn!(%error, "experts stay in the file"),
+            }
+        });
     }
 
     /// Loads `keys`, of a model that is fetched from other homes first.

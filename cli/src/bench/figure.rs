@@ -8,6 +8,8 @@ use std::str::FromStr;
 pub(crate) enum Test {
     /// From the start of the process until the model could answer.
     Load,
+    /// After that, until what is loaded is in memory of its own, if it is moved there; a server answers meanwhile.
+    Settle,
     /// A prompt of so many tokens.
     Prefill(usize),
     /// So many sequences that decode at once.
@@ -22,6 +24,7 @@ impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load => f.write_str("load"),
+            Self::Settle => f.write_str("settle"),
             Self::Prefill(tokens) => write!(f, "pp{tokens}"),
             Self::Decode(sequences) => write!(f, "b{sequences}"),
             Self::Memory => f.write_str("memory"),
@@ -40,11 +43,12 @@ impl FromStr for Test {
         };
         match text {
             "load" => Ok(Self::Load),
+            "settle" => Ok(Self::Settle),
             "memory" => Ok(Self::Memory),
             "limits" => Ok(Self::Limits),
             "tg" => Ok(Self::Decode(1)),
             _ => count("pp").map(Self::Prefill).or_else(|| count("b").map(Self::Decode)).ok_or_else(|| {
-                format!("test is `{text}`; it can be load, memory, limits, tg, pp512 or b8, with other numbers too")
+                format!("test is `{text}`; it can be load, settle, memory, limits, tg, pp512 or b8, with other numbers too")
             }),
         }
     }

@@ -1,5 +1,6 @@
 //! The loops that measure: prompts and decoding, through the forward pass that serves.
 
+use super::BenchOptions;
 use super::cost::Cost;
 use super::figure::{Figure, Test, Work};
 use crate::whole::{Whole, blocks};
@@ -18,6 +19,7 @@ pub(crate) struct Bench {
     cost: Cost,
     seed: u64,
     context: usize,
+    same_context: bool,
     steps: usize,
     runs: usize,
     /// The first token after the context of each sequence whose context is in the KV cache.
@@ -25,15 +27,10 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(
-        whole: Whole,
-        seed: u64,
-        context: usize,
-        steps: usize,
-        runs: usize,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn new(whole: Whole, options: &BenchOptions) -> anyhow::Result<Self> {
         let cost = Cost::of(&whole.folder, whole.kv, whole.expert_bytes)?;
-        Ok(Self { whole, cost, seed, context, steps, runs, filled: Vec::new() })
+        let BenchOptions { seed, context, same_context, steps, runs, .. } = *options;
+        Ok(Self { whole, cost, seed, context, same_context, steps, runs, filled: Vec::new() })
     }
 
     pub(crate) fn model(&self) -> &Whole {
@@ -68,9 +65,10 @@ impl Bench {
     /// `sequences` sequences that get one token a step, greedily, after their context.
     pub(crate) fn decode(&mut self, sequences: usize) -> anyhow::Result<Figure> {
         for sequence in self.filled.len()..sequences {
-            let prompt = self.random(1 + sequence as u64, self.context);
-            let first = self.prompt(&prompt, &self.table(sequence))?.1;
-            self.filled.push(first);
+            let own = 1 + sequence as u64;
+            let prompt = self.random(if self.same_context { 1 } else { own }, self.context);
+            let next = self.prompt(&prompt, &self.table(sequence))?.1;
+            self.filled.push(next);
         }
         self.decode_steps(sequences, 1)?;
         let mut work = Work::default();
@@ -87,13 +85,20 @@ impl Bench {
 
     fn decode_steps(&mut self, sequences: usize, steps: usize) -> anyhow::Result<Work> {
         let mut tokens = self.filled[..sequences].to_vec();
+        // Greedily, sequences with the same context would all say the same.
+        let random: Option<Vec<Vec<u32>>> = self
+            .same_context
+            .then(|| (0..sequences).map(|sequence| self.random(1 + sequence as u64, steps)).collect());
         let rows: Vec<usize> = (0..sequences).collect();
         let mut batch: Vec<StepSequence> = rows
             .iter()
             .map(|row| StepSequence { start: self.context, len: 1, block_table: self.table(*row) })
             .collect();
         let mut work = Work::default();
-        for _ in 0..steps {
+        for step in 0..steps {
+            if let Some(random) = &random {
+                tokens = random.iter().map(|tokens| tokens[step]).collect();
+            }
             self.whole.forward.run(&tokens, &batch, Lane::Decode)?;
             let logits = self.whole.forward.logits(&rows)?;
             let vocab = self.whole.folder.spec.vocab;

@@ -49,11 +49,15 @@ pub(crate) struct BenchOptions {
     /// Tokens in the KV cache of each sequence before it decodes. Range: 1..=1048576.
     #[arg(long, default_value_t = 192)]
     context: usize,
+    /// Give every sequence the same context, each in KV blocks of its own, and random tokens after it: they ask for the same
+    /// experts more often, as many requests about one document do. llama-batched-bench does so with -pps.
+    #[arg(long)]
+    same_context: bool,
     /// Runs of each figure; median, least and most are reported. Range: 1..=1000.
     #[arg(long, default_value_t = 3)]
     runs: usize,
-    /// Measure these alone, separated by commas: load, memory, limits, pp512 (a prompt of 512), b8 (decode of 8
-    /// sequences), tg (the same as b1).
+    /// Measure these alone, separated by commas: load, settle (what `--weights-in auto` moves after it has loaded), memory,
+    /// limits, pp512 (a prompt of 512), b8 (decode of 8 sequences), tg (the same as b1).
     #[arg(long, value_delimiter = ',')]
     test: Vec<Test>,
     /// Added to each call to the experts, as if they were on another machine so far away. Unit: milliseconds there and
@@ -119,7 +123,7 @@ impl BenchOptions {
     fn tests(&self) -> Vec<Test> {
         let mut tests = self.test.clone();
         if tests.is_empty() {
-            tests.extend([Test::Load, Test::Memory, Test::Limits]);
+            tests.extend([Test::Load, Test::Settle, Test::Memory, Test::Limits]);
             tests.extend(self.prefill.iter().map(|tokens| Test::Prefill(*tokens)));
             tests.extend(self.batch.iter().map(|sequences| Test::Decode(*sequences)));
         }
@@ -173,12 +177,15 @@ fn measure(options: &BenchOptions, started: Instant) -> anyhow::Result<Report> {
     let collected = (options.nodes > 0).then(Layers::collect).transpose()?;
     let whole = Whole::load(&options.model, folder, kv_blocks, options.kv_dtype, options.way())?;
     let loaded = started.elapsed().as_secs_f64();
-    let mut bench = Bench::new(whole, options.seed, options.context, options.steps, options.runs)?;
+    whole.folder.settle()?;
+    let settled = started.elapsed().as_secs_f64() - loaded;
+    let mut bench = Bench::new(whole, options)?;
     let mut figures = Vec::new();
     let mut layers = Vec::new();
     for test in &tests {
         match test {
             Test::Load => figures.push(Figure::seconds(*test, loaded)),
+            Test::Settle => figures.push(Figure::seconds(*test, settled)),
             Test::Prefill(tokens) => figures.push(bench.prefill(*tokens)?),
             Test::Decode(sequences) => figures.push(bench.decode(*sequences)?),
             Test::Memory => figures.extend(measure::memory_peak().map(|bytes| Figure::bytes(*test, bytes))),

@@ -19,6 +19,7 @@ pub(crate) struct Report {
     threads: usize,
     seed: u64,
     context: usize,
+    same_context: bool,
     steps: usize,
     runs: usize,
     nodes: u32,
@@ -49,6 +50,7 @@ impl Report {
             threads: whole.pool.threads(),
             seed: options.seed,
             context: options.context,
+            same_context: options.same_context,
             steps: options.steps,
             runs: options.runs,
             nodes: options.nodes,
@@ -102,7 +104,7 @@ impl Report {
             "version": env!("CARGO_PKG_VERSION"),
             "model": {"name": self.model, "digest": self.digest, "form": self.form},
             "machine": {"cpu": self.cpu, "isa": format!("{:?}", Isa::best()), "threads": self.threads},
-            "settings": {"seed": self.seed, "context": self.context, "steps": self.steps, "runs": self.runs,
+            "settings": {"seed": self.seed, "context": self.context, "same_context": self.same_context, "steps": self.steps, "runs": self.runs,
                 "nodes": self.nodes},
             "figures": figures.collect::<Vec<_>>(),
             "layers": self.layers.iter().map(LayerCost::json).collect::<Vec<_>>(),
@@ -116,9 +118,10 @@ impl Report {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{} {} in {}", self.model, self.digest, self.form);
         let _ = writeln!(out, "{}, {:?}, {} threads", self.cpu, Isa::best(), self.threads);
+        let of = if self.same_context { "the same context" } else { "a context" };
         let _ = writeln!(
             out,
-            "seed {}; decode: {} steps after a context of {}; medians of {} runs\n",
+            "seed {}; decode: {} steps after {of} of {}; medians of {} runs\n",
             self.seed, self.steps, self.context, self.runs
         );
         let mut rows = vec![

@@ -42,8 +42,9 @@ pub(crate) struct ModelOptions {
     #[arg(long, env = "CONCLAVE_TRUNK_DTYPE", default_value_t)]
     trunk_dtype: WeightDtype,
     /// Where weights are held that a file has in the form that is computed with, packed or as stored: file (mapped; all
-    /// processes of a machine share it, and the system drops its pages when memory runs short) or memory (a copy for this
-    /// process in 2 MiB pages where the system gives them: starts later, decodes faster by a few percent).
+    /// processes of a machine share it, and the system drops its pages when memory runs short), memory (a copy for this
+    /// process in 2 MiB pages where the system gives them, which decodes faster by some percent, made before it serves) or auto
+    /// (mapped at first, and moved into such memory while it serves, as long as a quarter of the memory stays free).
     #[arg(long, env = "CONCLAVE_WEIGHTS_IN", default_value_t)]
     weights_in: Residency,
     /// Threads for computing; default: one per core. candle has threads of its own, as many as RAYON_NUM_THREADS.
@@ -155,6 +156,31 @@ impl ModelOptions {
     pub(crate) fn pool(&self) -> Arc<Pool> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Pool::new(self.threads.unwrap_or(cores)))
+    }
+}
+
+/// How far the thread that moves weights steps back.
+const SETTLE_NICE: i32 = 10;
+
+/// Has what is loaded of `folder` moved into memory of its own, if it is to be, while it is computed with.
+pub(crate) fn settle_meanwhile(folder: Arc<ModelFolder>) {
+    let settle = move || {
+        if cfg!(target_os = "linux") {
+            // This thread alone steps back for those that compute; whoever may not do it works as before.
+            let _ = rustix::process::setpriority_process(None, SETTLE_NICE);
+        }
+        let started = std::time::Instant::now();
+        match folder.settle() {
+            Ok(0) => {}
+            Ok(bytes) => {
+                let millis = started.elapsed().as_millis() as u64;
+                tracing::info!(bytes, millis, "moved weights into memory of their own");
+            }
+            Err(error) => tracing::warn!(%error, "weights stay in the file"),
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("settle".into()).spawn(settle) {
+        tracing::warn!(%error, "weights stay in the file: no thread to move them");
     }
 }
 

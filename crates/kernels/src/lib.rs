@@ -11,6 +11,7 @@ pub mod attention;
 mod buffers;
 mod convert;
 pub mod ffn;
+mod filemap;
 mod isa;
 mod lanes;
 pub mod limits;
@@ -34,6 +35,7 @@ pub use convert::{
     add_weighted_bf16, add_weighted_f32, add_weighted_q8, all_finite_bf16, all_finite_f32, all_finite_q8,
     from_bf16, from_q8, q8_row_bytes, to_bf16, to_q8,
 };
+pub use filemap::{FRAME, FileMap, Part};
 pub use isa::Isa;
 pub use matmul::{matmul, matmul_on};
 pub use matrix::{Matrix, Storage};

@@ -21,6 +21,7 @@ mod manifest;
 mod pack;
 mod progress;
 mod residency;
+mod room;
 mod route;
 mod sample;
 mod spec;

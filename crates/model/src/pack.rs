@@ -218,6 +218,11 @@ impl PackFile {
         (end <= self.file.bytes.len()).then_some(at..end)
     }
 
+    /// See [`ModelFolder::settle`].
+    pub(crate) fn settle(&self, may: impl FnMut(usize) -> bool) -> Result<usize, ModelError> {
+        self.file.settle(true, may)
+    }
+
     /// Bytes of matrices that are held in memory of their own, not in the file.
     pub(crate) fn copied(&self) -> usize {
         self.file.copied()

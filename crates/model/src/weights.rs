@@ -4,6 +4,7 @@
 //! vectors are never quantised: they are small, and what they decide is not.
 
 use crate::choice::choice;
+use crate::room::Room;
 use crate::spec::EMBEDDING;
 use crate::{Manifest, ModelError, ModelFolder, NumericDtype, PackFile, Residency};
 use conclave_kernels::Matrix;
@@ -66,6 +67,24 @@ impl ModelFolder {
     pub fn with_residency(mut self, residency: Residency) -> Self {
         self.residency = residency;
         self
+    }
+
+    /// Moves what is loaded, with [`Residency::Auto`], from its files into memory of its own, as long as a quarter of the
+    /// machine's memory stays free; who computes with it meanwhile notices nothing but speed. The bytes that moved. Takes as
+    /// long as to read them.
+    ///
+    /// Errors: a file was cut; the system.
+    pub fn settle(&self) -> Result<usize, ModelError> {
+        self.settle_while(|bytes| Room::now().is_some_and(|room| room.has(bytes)))
+    }
+
+    /// [`Self::settle`] as long as `may`, asked with the bytes of each portion, says yes.
+    pub fn settle_while(&self, mut may: impl FnMut(usize) -> bool) -> Result<usize, ModelError> {
+        if self.residency != Residency::Auto {
+            return Ok(0);
+        }
+        let packed = self.pack.as_ref().map_or(Ok(0), |pack| pack.settle(&mut may))?;
+        Ok(packed + self.files.settle(&mut may)?)
     }
 
     /// Bytes of weights that are held in memory of their own rather than in the file that has them.

@@ -2,14 +2,16 @@
 
 use conclave_kernels::Pool;
 use conclave_model::{
-    CpuCompute, DtypeChoice, ExpertFfn, Manifest, ModelError, ModelFolder, PackFile, Residency, StepSequence,
-    Trunk, WeightDtype, WeightDtypes, pack_path, write_pack,
+    CpuCompute, DtypeChoice, ExpertFfn, FileRange, Manifest, ModelError, ModelFolder, PackFile, Residency,
+    StepSequence, Trunk, WeightDtype, WeightDtypes, pack_path, write_pack,
 };
 use conclave_types::ExpertKey;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const FORMS: WeightDtypes = WeightDtypes { experts: WeightDtype::Q4, trunk: WeightDtype::Q8 };
+
+const RESIDENCIES: [Residency; 3] = [Residency::Auto, Residency::File, Residency::Memory];
 
 /// A copy of a golden checkpoint, whose folder the tests may write to.
 fn copy(name: &str) -> (tempfile::TempDir, PathBuf) {
@@ -68,7 +70,7 @@ fn a_start_from_a_pack_file_gives_the_same_bits() {
         let (manifest, file) = packed(&path);
         let folder = open(&path);
         let expected = results(&folder, &manifest);
-        for residency in [Residency::File, Residency::Memory] {
+        for residency in RESIDENCIES {
             let pack = PackFile::open(&folder, &file).unwrap().expect("just written");
             assert_eq!(pack.manifest(), &manifest);
             let fast = open(&path).with_pack(Some(pack)).with_residency(residency);
@@ -107,6 +109,85 @@ fn weights_in_memory_are_copies_that_are_given_back() {
     assert_eq!(folder.copied_bytes(), 0);
 }
 
+/// The model that comes with Conclave, whose experts fill some frames.
+fn tales() -> ModelFolder {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny-tales");
+    ModelFolder::open(&path, DtypeChoice::Auto).unwrap()
+}
+
+#[test]
+fn weights_move_into_memory_while_they_are_computed_with_and_are_given_back() {
+    let guard = tempfile::tempdir().unwrap();
+    let file = guard.path().join("tales.pack");
+    let manifest = Manifest::compute(&tales()).unwrap();
+    write_pack(&tales().with_weights(FORMS), &manifest, &file).unwrap();
+    for (packed, least) in [(false, 30 << 20), (true, 8 << 20)] {
+        let folder = if packed { tales().with_weights(FORMS) } else { tales() };
+        let pack = if packed { PackFile::open(&folder, &file).unwrap() } else { None };
+        let folder = folder.with_pack(pack);
+        assert_eq!(folder.residency, Residency::Auto, "unless told otherwise");
+        let keys: Vec<ExpertKey> = folder.spec.expert_keys().collect();
+        let experts = ExpertFfn::load_all(&folder, &manifest, &keys).unwrap();
+        let pool = Arc::new(Pool::inline());
+        let rows: Vec<f32> = (0..folder.spec.hidden).map(|i| (i % 13) as f32 / 13.0 - 0.5).collect();
+        let answers =
+            || experts.iter().map(|expert| expert.run(&rows, &pool).unwrap().to_vec()).collect::<Vec<_>>();
+        let before = answers();
+        assert_eq!(folder.settle_while(|_| false).unwrap(), 0, "there is no room");
+        let moved = folder.settle_while(|_| true).unwrap();
+        assert_eq!(folder.copied_bytes(), moved);
+        if cfg!(target_os = "linux") {
+            assert!(moved >= least, "{moved} moved, packed: {packed}");
+        }
+        assert!(answers() == before, "packed: {packed}");
+        assert_eq!(folder.settle_while(|_| true).unwrap(), 0, "all that can has moved");
+        drop(experts);
+        assert_eq!(folder.copied_bytes(), 0);
+    }
+    let fixed = tales().with_residency(Residency::File);
+    let keys: Vec<ExpertKey> = fixed.spec.expert_keys().collect();
+    let _experts = ExpertFfn::load_all(&fixed, &manifest, &keys).unwrap();
+    assert_eq!(fixed.settle_while(|_| true).unwrap(), 0);
+}
+
+/// Says that everything is here, and could bring more at any time.
+struct AllHere;
+
+impl conclave_model::Supply for AllHere {
+    fn bring(&self, _: &[FileRange]) -> Result<(), ModelError> {
+        Ok(())
+    }
+    fn has(&self, _: &FileRange) -> bool {
+        true
+    }
+    fn put(&self, _: &FileRange, _: &[u8]) -> Result<(), ModelError> {
+        Ok(())
+    }
+    fn forget(&self, _: &FileRange) -> Result<(), ModelError> {
+        Ok(())
+    }
+    fn bring_all(&self) -> Result<(), ModelError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn beside_bytes_that_are_still_to_come_only_wholly_held_frames_move() {
+    let manifest = Manifest::compute(&tales()).unwrap();
+    let moved = |folder: ModelFolder, count| {
+        let layer = folder.spec.moe_layers()[0].0;
+        let keys: Vec<ExpertKey> = (0..count).map(|expert| ExpertKey::new(layer, expert)).collect();
+        let _experts = ExpertFfn::load_all(&folder, &manifest, &keys).unwrap();
+        folder.settle_while(|_| true).unwrap()
+    };
+    // A layer's experts are 4.5 MiB, so that two frames at most are wholly theirs, and one at most of a half of them.
+    assert!(moved(tales().with_supply(Arc::new(AllHere)), 16) <= moved(tales(), 16));
+    assert!(moved(tales().with_supply(Arc::new(AllHere)), 7) == 0, "less than a frame");
+    if cfg!(target_os = "linux") {
+        assert!(moved(tales(), 16) > 0);
+    }
+}
+
 #[test]
 fn a_pack_file_of_other_weights_or_forms_is_stale() {
     let (_guard, path) = copy(&families()[0]);
@@ -135,7 +216,7 @@ fn damage_of_a_pack_file_is_an_error_that_says_what_to_do() {
     // Within the first matrix, whatever the model.
     flipped[164] ^= 1;
     std::fs::write(&file, &flipped).unwrap();
-    for residency in [Residency::File, Residency::Memory] {
+    for residency in RESIDENCIES {
         let pack = PackFile::open(&folder, &file).unwrap().expect("the header is whole");
         let damaged = open(&path).with_pack(Some(pack)).with_residency(residency);
         let trunk = Trunk::load(CpuCompute::new(&damaged.spec, Arc::new(Pool::inline())), &damaged).err();

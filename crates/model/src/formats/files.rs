@@ -3,78 +3,17 @@
 //! Keeps true: files are mapped; what is computed with as it is stored may be copied; only the tensors asked for are touched; shapes and row orders are those
 //! of a Hugging Face folder. Knows no header: a format's parser checks its own and fills the table.
 
-use super::{StoredDtype, blocks};
+use super::{MappedFile, StoredDtype, blocks};
 use crate::{FileRange, ModelError, NumericDtype, Residency, Supply};
 use conclave_kernels::quant::{BLOCK, QuantBlocks, QuantKind};
-use conclave_kernels::{Arena, Matrix, Piece, Storage};
+use conclave_kernels::{Matrix, Storage};
 use conclave_types::Digest;
 use half::bf16;
-use memmap2::Mmap;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-
-/// Why nothing can be copied, and what to do.
-const NO_ROOM: &str = "the system reserves no memory for a copy of it; use --weights-in file";
-
-/// A mapped file.
-#[derive(Clone)]
-pub(crate) struct MappedFile {
-    pub(crate) path: PathBuf,
-    pub(crate) bytes: Arc<Mmap>,
-    file: Arc<File>,
-    /// Where copies of its pieces are, once the first is wanted; `None`: the system gives no room.
-    copies: Arc<OnceLock<Option<Arc<Arena>>>>,
-}
-
-impl MappedFile {
-    pub(crate) fn open(path: PathBuf) -> Result<Self, ModelError> {
-        let file = File::open(&path).map_err(|error| ModelError::File { file: path.clone(), error })?;
-        // SAFETY-relevant only to content: weights are read-only files; a file changed under the map can
-        // give wrong numbers, which the digest check at load would have refused.
-        #[allow(unsafe_code)]
-        let map =
-            unsafe { Mmap::map(&file) }.map_err(|error| ModelError::File { file: path.clone(), error })?;
-        Ok(Self { path, bytes: Arc::new(map), file: Arc::new(file), copies: Arc::default() })
-    }
-
-    /// The numbers at `range`, held where `residency` says; mapped, too, while somebody else copies the same. `None`: the
-    /// offset is odd, so that they are no numbers as they lie.
-    pub(crate) fn storage<T: bytemuck::Pod>(
-        &self,
-        range: Range<usize>,
-        residency: Residency,
-    ) -> Result<Option<Storage<T>>, ModelError> {
-        let copy = match residency {
-            Residency::File => None,
-            Residency::Memory => self.copy(range.clone())?,
-        };
-        Ok(match copy {
-            Some(piece) => Storage::shared(piece, |piece| piece),
-            None => Storage::shared(self.bytes.clone(), |map| &map[range.clone()]),
-        })
-    }
-
-    /// A copy of the bytes at `range`, read rather than copied from the map, whose pages would count as this process's.
-    fn copy(&self, range: Range<usize>) -> Result<Option<Arc<Piece>>, ModelError> {
-        let reserve = || Arena::reserve(self.bytes.len()).ok().map(Arc::new);
-        let at = range.start as u64;
-        let piece = match self.copies.get_or_init(reserve) {
-            Some(arena) => arena.piece(range, |out| self.file.read_exact_at(out, at)),
-            None => Err(std::io::Error::other(NO_ROOM)),
-        };
-        piece.map_err(|error| ModelError::File { file: self.path.clone(), error })
-    }
-
-    /// Bytes of the copies that are held.
-    pub(crate) fn copied(&self) -> usize {
-        self.copies.get().and_then(Option::as_ref).map_or(0, |arena| arena.held())
-    }
-}
+use std::sync::Arc;
 
 /// How the rows of a stored matrix are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +156,13 @@ impl WeightFiles {
     /// How many stored bytes `tensor` has.
     pub fn len(&self, tensor: &str) -> Result<u64, ModelError> {
         Ok(self.stored(tensor)?.range.len() as u64)
+    }
+
+    /// See [`ModelFolder::settle`](crate::ModelFolder::settle).
+    pub(crate) fn settle(&self, mut may: impl FnMut(usize) -> bool) -> Result<usize, ModelError> {
+        // What is still to be brought is written into the file, and must be seen then.
+        let whole = self.supply.is_none();
+        self.files.iter().map(|file| file.settle(whole, &mut may)).sum()
     }
 
     /// Bytes of weights that are held in memory of their own, not in the files.

@@ -4,8 +4,9 @@ mod blocks;
 mod dtype;
 mod files;
 pub mod gguf;
+mod mapped;
 pub(crate) mod safetensors;
 
 pub use dtype::StoredDtype;
-pub(crate) use files::MappedFile;
 pub use files::WeightFiles;
+pub(crate) use mapped::MappedFile;

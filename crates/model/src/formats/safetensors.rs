@@ -2,7 +2,8 @@
 //!
 //! Keeps true: headers are checked in full (ranges, overlaps, file size) before any tensor is handed out.
 
-use super::files::{MappedFile, RowOrder, Stored};
+use super::MappedFile;
+use super::files::{RowOrder, Stored};
 use super::{StoredDtype, WeightFiles};
 use crate::ModelError;
 use safetensors::{Dtype, SafeTensors};

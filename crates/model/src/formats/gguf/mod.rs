@@ -7,8 +7,9 @@ mod config;
 mod header;
 mod names;
 
+use super::MappedFile;
 use super::WeightFiles;
-use super::files::{MappedFile, RowOrder, Stored};
+use super::files::{RowOrder, Stored};
 use crate::{ModelError, ModelSpec, families};
 use header::{Header, TensorInfo};
 use names::Place;
