@@ -67,7 +67,16 @@ struct Node {
     tails: [Option<f32>; 2],
     /// Calls that run now and are late.
     overdue: u32,
-    late_until: Option<Instant>,
+    late: Option<Late>,
+}
+
+/// That a node was late when it was last heard of.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    /// How many times as long as until a hedge it took, or would have taken at least.
+    times: f32,
+    /// Until when that is held against it.
+    until: Instant,
 }
 
 /// What became of extra calls.
@@ -162,20 +171,20 @@ impl Health {
         self.view().budget.earn(calls);
     }
 
-    /// A call that was needed was answered; `late`: after its hedge.
+    /// A call that was needed was answered; `late`: after its hedge, and in how many times as long as until that.
     pub(super) fn answered(
         &self,
         node: NodeId,
         lane: Lane,
         work: f32,
         took: Duration,
-        late: bool,
+        late: Option<f32>,
         now: Instant,
     ) {
         let mut view = self.view();
         let state = view.nodes.entry(node).or_default();
         state.paces[index(lane)].add(work, took);
-        state.late_until = late.then_some(now + LATE);
+        state.late = late.map(|times| Late { times, until: now + LATE });
         if state.breaker.state() == State::Slow && state.breaker.due(now) {
             // The only home of something, or the best of several that are avoided: its own calls are its probes.
             let good = took <= view.good_within(lane, work);
@@ -200,27 +209,39 @@ impl Health {
         Overdue { health: self, node }
     }
 
-    /// A call was not answered within `waited`, and others have answered in its place.
-    pub(super) fn lost(&self, node: NodeId, lane: Lane, work: f32, waited: Duration, now: Instant) {
+    /// A call was not answered within `waited`, which is `times` as long as until its hedge, and others have answered in its
+    /// place.
+    pub(super) fn lost(
+        &self,
+        node: NodeId,
+        lane: Lane,
+        work: f32,
+        waited: Duration,
+        times: f32,
+        now: Instant,
+    ) {
         let mut view = self.view();
         let state = view.nodes.entry(node).or_default();
         // It would have taken longer still.
         state.paces[index(lane)].add(work, waited);
-        state.late_until = Some(now + LATE);
+        state.late = Some(Late { times, until: now + LATE });
         if view.change(node, now, |breaker| breaker.lost(now)) {
             tracing::warn!(%node, "a home is slow; others are asked until it is quick again");
         }
     }
 
-    /// A hedge at `node` was late, and not needed in the end.
-    pub(super) fn late(&self, node: NodeId, now: Instant) {
-        self.view().nodes.entry(node).or_default().late_until = Some(now + LATE);
+    /// A hedge at `node` was late, had `times` as long as until it was, and was not needed in the end.
+    pub(super) fn late(&self, node: NodeId, times: f32, now: Instant) {
+        self.view().nodes.entry(node).or_default().late = Some(Late { times, until: now + LATE });
     }
 
-    /// Nodes that may be as slow as those whose calls are late, or slower.
-    pub(super) fn unfit(&self, now: Instant) -> BTreeSet<NodeId> {
+    /// Nodes that may be as slow as one whose call has run `times` as long as until its hedge, or slower.
+    pub(super) fn unfit(&self, now: Instant, times: f32) -> BTreeSet<NodeId> {
         let view = self.view();
-        let late = |node: &Node| node.overdue > 0 || node.late_until.is_some_and(|until| until > now);
+        // Where nobody else is asked for anything a node cannot show that it is quick again, and a call that hangs would wait for
+        // its deadline because of a home that was a little late once.
+        let as_late = |late: Late| late.until > now && late.times >= times;
+        let late = |node: &Node| node.overdue > 0 || node.late.is_some_and(as_late);
         let late = view.nodes.iter().filter(|(_, node)| late(node)).map(|(id, _)| *id);
         late.chain(view.avoided.iter().copied()).collect()
     }
@@ -373,7 +394,7 @@ impl View {
         if after == State::Closed {
             // What it did before says nothing now.
             node.paces = Default::default();
-            node.late_until = None;
+            node.late = None;
             self.avoided.remove(&id);
             self.loads.remove(&id);
             tracing::info!(node = %id, "a home is used again");
@@ -449,7 +470,7 @@ mod tests {
     fn answers(health: &Health, times: u32, nodes: &[(u64, u64)], now: Instant) {
         for _ in 0..times {
             for (node, took) in nodes {
-                health.answered(NodeId(*node), LANE, 100.0, MS(*took), false, now);
+                health.answered(NodeId(*node), LANE, 100.0, MS(*took), None, now);
             }
         }
     }
@@ -511,16 +532,17 @@ mod tests {
     fn a_node_that_is_late_is_no_place_for_hedges() {
         let (health, now) = (Health::default(), Instant::now());
         answers(&health, 20, &[(0, 10), (1, 10), (2, 10)], now);
-        assert!(health.unfit(now).is_empty());
+        assert!(health.unfit(now, 1.0).is_empty());
         let overdue = health.overdue(NodeId(1));
-        assert_eq!(health.unfit(now), [NodeId(1)].into());
+        assert_eq!(health.unfit(now, 1.0), [NodeId(1)].into());
         drop(overdue);
-        assert!(health.unfit(now).is_empty());
-        health.answered(NodeId(2), LANE, 100.0, MS(50), true, now);
-        assert_eq!(health.unfit(now), [NodeId(2)].into());
-        assert!(health.unfit(now + LATE).is_empty(), "that is forgotten after a while");
+        assert!(health.unfit(now, 1.0).is_empty());
+        health.answered(NodeId(2), LANE, 100.0, MS(50), Some(1.5), now);
+        assert_eq!(health.unfit(now, 1.0), [NodeId(2)].into());
+        assert!(health.unfit(now, 2.0).is_empty(), "but for calls that are later still");
+        assert!(health.unfit(now + LATE, 1.0).is_empty(), "that is forgotten after a while");
         answers(&health, 1, &[(2, 10)], now);
-        assert!(health.unfit(now).is_empty(), "and after an answer in time");
+        assert!(health.unfit(now, 1.0).is_empty(), "and after an answer in time");
     }
 
     #[test]

@@ -44,8 +44,17 @@ struct Flight<'a> {
     /// When it is late, and how long after that it is looked at again.
     hedge_at: Option<Instant>,
     hedge_again: Duration,
+    /// How long after it began it is late.
+    late_after: Duration,
     overdue: Option<Overdue<'a>>,
     call: Pin<Box<dyn Future<Output = Reply> + Send>>,
+}
+
+impl Flight<'_> {
+    /// How many times as long as until it is late a call of this kind ran, or runs, for `took`.
+    fn times(&self, took: Duration) -> f32 {
+        took.as_secs_f32() / self.late_after.as_secs_f32()
+    }
 }
 
 enum Event {
@@ -249,6 +258,7 @@ impl<'a> LayerRun<'a> {
             work,
             hedge_at: hedge.map(|hedge| began + hedge),
             hedge_again: hedge.unwrap_or_default(),
+            late_after: hedge.unwrap_or(Duration::MAX),
             overdue: None,
             call,
         });
@@ -321,6 +331,7 @@ impl<'a> LayerRun<'a> {
     fn take(&mut self, flight: Flight<'a>, reply: Reply) {
         let now = self.clock.now();
         let took = now - flight.began;
+        let late = flight.overdue.is_some().then(|| flight.times(took));
         let Flight { batch, kind, work, overdue, .. } = flight;
         if let Kind::Probe(within) = kind {
             let reply = reply.and_then(|output| check(self.pool, output, &batch, self.hidden));
@@ -337,7 +348,7 @@ impl<'a> LayerRun<'a> {
         });
         match answer {
             Ok(output) => {
-                self.health.answered(node, self.lane, work, took, overdue.is_some(), now);
+                self.health.answered(node, self.lane, work, took, late, now);
                 metrics::counter!("conclave_expert_calls_total").increment(1);
                 if kind == Kind::Hedge {
                     self.health.note(|extra| extra.hedges_won += 1);
@@ -410,12 +421,13 @@ impl<'a> LayerRun<'a> {
             match flight.kind {
                 Kind::First => {
                     let waited = now - flight.began;
-                    self.health.lost(flight.batch.node, self.lane, flight.work, waited, now);
+                    let times = flight.times(waited);
+                    self.health.lost(flight.batch.node, self.lane, flight.work, waited, times, now);
                 }
                 _ => {
                     self.health.note(|extra| extra.hedges_lost += 1);
                     if flight.overdue.is_some() {
-                        self.health.late(flight.batch.node, now);
+                        self.health.late(flight.batch.node, flight.times(now - flight.began), now);
                     }
                 }
             }
@@ -464,7 +476,7 @@ impl<'a> LayerRun<'a> {
         let replace = |nodes: &Askable| split(self.layer, self.routing, wanted, &self.homes.map, nodes);
         // Where some pairs have no other home the layer waits for this one anyway.
         replace(&self.askable(other)).map_err(|_| false)?;
-        let unfit = self.health.unfit(now);
+        let unfit = self.health.unfit(now, flight.times(now - flight.began));
         let Ok(batches) = replace(&self.askable(|node| other(node) && !unfit.contains(node))) else {
             self.health.note(|extra| extra.refused_all_slow += 1);
             return Err(true);

@@ -165,7 +165,7 @@ impl Cluster {
             for _ in 0..50 {
                 let now = cluster.clock.now();
                 // As the calls of these tests: 48 to 56 units.
-                cluster.dispatcher.health.answered(NodeId(node), Lane::Decode, 48.0, MS(10), false, now);
+                cluster.dispatcher.health.answered(NodeId(node), Lane::Decode, 48.0, MS(10), None, now);
             }
         }
         cluster
@@ -342,6 +342,21 @@ fn while_all_are_slow_nobody_is_hedged() {
 }
 
 #[test]
+fn a_call_that_is_far_later_than_the_other_homes_were_is_hedged_there() {
+    let cluster = Cluster::new(&TWO_HOMES);
+    // Node 2, where expert 2 is too, was late a moment ago, by a little, and is not asked anything now.
+    let late = Some(1.5);
+    cluster.dispatcher.health.answered(NodeId(2), Lane::Decode, 48.0, MS(50), late, cluster.clock.now());
+    cluster.nodes[0].takes(1_000_000);
+    let took = cluster.layer();
+    assert!(
+        (60..100).contains(&took),
+        "not at once, since it may be as slow, and not at the deadline: {took} ms"
+    );
+    assert!(cluster.extra().refused_all_slow > 0, "{:?}", cluster.extra());
+}
+
+#[test]
 fn experts_with_one_home_are_waited_for_without_a_hedge() {
     let cluster = Cluster::new(&[(0, &[0]), (1, &[1, 2]), (2, &[0, 2])]);
     cluster.nodes[0].takes(100);
@@ -422,7 +437,7 @@ fn of_two_slow_homes_the_quicker_is_asked_and_returns_by_its_own_answers() {
     let cluster = Cluster::new(&[(0, &[0, 1]), (1, &[0, 1]), (2, &[0, 1])]);
     let answered = |node, took| {
         let now = cluster.clock.now();
-        cluster.dispatcher.health.answered(NodeId(node), Lane::Decode, 48.0, MS(took), false, now);
+        cluster.dispatcher.health.answered(NodeId(node), Lane::Decode, 48.0, MS(took), None, now);
     };
     for (slow, took) in [(0, 100), (1, 40)] {
         (0..64)
@@ -507,9 +522,9 @@ fn a_layer_that_is_given_up_leaves_no_home_marked_as_late() {
         let late = cluster.clock.sleep(MS(100));
         futures::pin_mut!(layer, late);
         futures::future::select(layer, late).await;
-        assert_eq!(cluster.dispatcher.health.unfit(cluster.clock.now()).len(), 2);
+        assert_eq!(cluster.dispatcher.health.unfit(cluster.clock.now(), 1.0).len(), 2);
     };
     cluster.clock.run(given_up);
-    assert!(cluster.dispatcher.health.unfit(cluster.clock.now()).is_empty());
+    assert!(cluster.dispatcher.health.unfit(cluster.clock.now(), 1.0).is_empty());
     assert_eq!(cluster.dropped(), [1, 1, 0]);
 }
