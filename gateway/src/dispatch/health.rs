@@ -41,6 +41,9 @@ const QUARANTINED_LOAD: u64 = 1_000_000;
 const LOOK: u32 = 32;
 /// A node whose last answer was late is no place for hedges for so long.
 const LATE: Duration = Duration::from_secs(1);
+/// A call that runs so many times as long as until its hedge may be hedged at a home that is avoided, too: it would be asked
+/// at the deadline anyhow, and may long be well.
+const HANGS: f32 = 4.0;
 /// A probe is good within so many times what a call usually takes; so long at least, and at most.
 const PROBE_USUAL: f32 = 3.0;
 const PROBE_MIN: Duration = Duration::from_micros(500);
@@ -241,9 +244,14 @@ impl Health {
         // Where nobody else is asked for anything a node cannot show that it is quick again, and a call that hangs would wait for
         // its deadline because of a home that was a little late once.
         let as_late = |late: Late| late.until > now && late.times >= times;
-        let late = |node: &Node| node.overdue > 0 || node.late.is_some_and(as_late);
-        let late = view.nodes.iter().filter(|(_, node)| late(node)).map(|(id, _)| *id);
-        late.chain(view.avoided.iter().copied()).collect()
+        let worse = |node: &Node| match node.breaker.state() {
+            State::Closed => false,
+            State::Slow => times < HANGS.max(view.times_usual(node)),
+            State::Failed => times < HANGS,
+            State::Quarantined => true,
+        };
+        let unfit = |node: &Node| node.overdue > 0 || node.late.is_some_and(as_late) || worse(node);
+        view.nodes.iter().filter(|(_, node)| unfit(node)).map(|(id, _)| *id).collect()
     }
 
     /// Whether `hedges` more may be sent; then they count as sent.
@@ -543,6 +551,19 @@ mod tests {
         assert!(health.unfit(now + LATE, 1.0).is_empty(), "that is forgotten after a while");
         answers(&health, 1, &[(2, 10)], now);
         assert!(health.unfit(now, 1.0).is_empty(), "and after an answer in time");
+    }
+
+    #[test]
+    fn a_call_that_hangs_is_worth_a_hedge_at_a_home_that_failed() {
+        let (health, now) = (Health::default(), Instant::now());
+        answers(&health, 64, &[(0, 10), (1, 80), (2, 10)], now);
+        health.failed(NodeId(2), true, now);
+        assert_eq!(states(&health), [State::Closed, State::Slow, State::Failed]);
+        assert_eq!(health.unfit(now, 2.0), [NodeId(1), NodeId(2)].into());
+        assert_eq!(health.unfit(now, HANGS), [NodeId(1)].into(), "which may be as slow as ever");
+        assert!(health.unfit(now, 16.0).is_empty());
+        health.quarantine(NodeId(2), "it lies", now);
+        assert_eq!(health.unfit(now, 16.0), [NodeId(2)].into());
     }
 
     #[test]

@@ -357,6 +357,20 @@ fn a_call_that_is_far_later_than_the_other_homes_were_is_hedged_there() {
 }
 
 #[test]
+fn a_call_that_hangs_is_hedged_at_a_home_that_failed_before() {
+    let cluster = Cluster::new(&TWO_HOMES);
+    cluster.dispatcher.health.failed(NodeId(2), true, cluster.clock.now());
+    cluster.nodes[0].takes(1_000_000);
+    let took = cluster.layer();
+    assert!((130..200).contains(&took), "well before the deadline: {took} ms");
+    // A home whose answers were wrong is not asked before that.
+    let cluster = Cluster::new(&TWO_HOMES);
+    cluster.dispatcher.health.quarantine(NodeId(2), "it lied", cluster.clock.now());
+    cluster.nodes[0].takes(1_000_000);
+    assert!(cluster.layer() >= 250);
+}
+
+#[test]
 fn experts_with_one_home_are_waited_for_without_a_hedge() {
     let cluster = Cluster::new(&[(0, &[0]), (1, &[1, 2]), (2, &[0, 2])]);
     cluster.nodes[0].takes(100);
