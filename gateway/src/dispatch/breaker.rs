@@ -66,6 +66,11 @@ impl Breaker {
         self.state
     }
 
+    /// Hedges that it lost since it last answered.
+    pub(super) fn lost_in_a_row(&self) -> u32 {
+        self.lost
+    }
+
     /// Whether it should be probed.
     pub(super) fn due(&self, now: Instant) -> bool {
         self.state != State::Closed && self.probe_at.is_some_and(|at| at <= now)

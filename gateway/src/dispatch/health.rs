@@ -37,6 +37,8 @@ const SLOWER: f32 = 1.5;
 /// Loads, in percent, of nodes that would rather not be asked at all.
 const FAILED_LOAD: u64 = 100_000;
 const QUARANTINED_LOAD: u64 = 1_000_000;
+/// The load of a slow node doubles with each hedge that it loses in a row, so often at most.
+const SILENT_DOUBLINGS: u32 = 8;
 /// What is usual is looked up anew after so many answers.
 const LOOK: u32 = 32;
 /// A node whose last answer was late is no place for hedges for so long.
@@ -194,6 +196,7 @@ impl Health {
             view.change(node, now, |breaker| breaker.probed(good, now));
         }
         view.change(node, now, |breaker| breaker.answered(now));
+        view.weigh(node);
         let usual = &mut view.usual[index(lane)];
         usual.since += 1;
         if usual.since >= LOOK {
@@ -231,6 +234,7 @@ impl Health {
         if view.change(node, now, |breaker| breaker.lost(now)) {
             tracing::warn!(%node, "a home is slow; others are asked until it is quick again");
         }
+        view.weigh(node);
     }
 
     /// A hedge at `node` was late, had `times` as long as until it was, and was not needed in the end.
@@ -386,7 +390,19 @@ impl View {
         match node.breaker.state() {
             State::Quarantined => QUARANTINED_LOAD,
             State::Failed => FAILED_LOAD,
-            _ => ((self.times_usual(node) * 100.0) as u64).min(FAILED_LOAD / 4),
+            // Who loses hedge after hedge may not answer at all, and then its time so far says little.
+            _ => {
+                let silent = (1 << node.breaker.lost_in_a_row().min(SILENT_DOUBLINGS)) as f32;
+                ((self.times_usual(node) * silent * 100.0) as u64).min(FAILED_LOAD / 4)
+            }
+        }
+    }
+
+    /// Looks up the load of a node that is avoided.
+    fn weigh(&mut self, id: NodeId) {
+        if self.avoided.contains(&id) {
+            let load = self.badness(&self.nodes[&id]);
+            self.loads.insert(id, load);
         }
     }
 
@@ -408,8 +424,7 @@ impl View {
             tracing::info!(node = %id, "a home is used again");
         } else {
             self.avoided.insert(id);
-            let load = self.badness(&self.nodes[&id]);
-            self.loads.insert(id, load);
+            self.weigh(id);
         }
         // What is usual is told by closed nodes, and these have changed.
         self.look(Lane::Prefill, now);
@@ -551,6 +566,21 @@ mod tests {
         assert!(health.unfit(now + LATE, 1.0).is_empty(), "that is forgotten after a while");
         answers(&health, 1, &[(2, 10)], now);
         assert!(health.unfit(now, 1.0).is_empty(), "and after an answer in time");
+    }
+
+    #[test]
+    fn of_two_slow_homes_the_one_that_still_answers_is_the_lesser_evil() {
+        let (health, now) = (Health::default(), Instant::now());
+        answers(&health, 64, &[(0, 10), (1, 80), (2, 10)], now);
+        (0..2).for_each(|_| health.lost(NodeId(2), LANE, 100.0, MS(30), 1.0, now));
+        assert_eq!(states(&health), [State::Closed, State::Slow, State::Slow]);
+        let loads = || health.askable(BTreeSet::new()).loads;
+        let before = loads()[&NodeId(2)];
+        (0..2).for_each(|_| health.lost(NodeId(2), LANE, 100.0, MS(30), 1.0, now));
+        let after = loads();
+        assert!(after[&NodeId(2)] > 3 * before && after[&NodeId(2)] > after[&NodeId(1)], "{after:?}");
+        answers(&health, 1, &[(2, 10)], now);
+        assert!(loads()[&NodeId(2)] < before, "it answers again");
     }
 
     #[test]
