@@ -51,7 +51,7 @@ struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    /// How many times as long as until it is late a call of this kind ran, or runs, for `took`.
+    /// How many times as long as until it is late `took` is.
     fn times(&self, took: Duration) -> f32 {
         took.as_secs_f32() / self.late_after.as_secs_f32()
     }
