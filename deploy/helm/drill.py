@@ -79,13 +79,14 @@ class Cluster:
         return time.monotonic() - start
 
     def leader(self):
-        """The coordinator that says of itself that it leads."""
+        """The coordinator that says of itself that it leads, and its term; `(None, 0)` while none does."""
         for number in range(3):
             pod = f"{RELEASE}-coordinator-{number}"
             metrics = self.kubectl("get", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{pod}:9100/proxy/metrics", check=False)
-            if "conclave_raft_is_leader 1" in metrics.splitlines():
-                return pod
-        return None
+            told = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if line.startswith("conclave_raft_"))
+            if told.get("conclave_raft_is_leader") == "1":
+                return pod, int(told["conclave_raft_term"])
+        return None, 0
 
     def kill(self, pod):
         """Kills the pod's processes at once; when its successor is ready, or a pod of a new name is."""
@@ -122,13 +123,14 @@ class Drill:
 
     def leader_killed(self):
         """the leading coordinator's pod killed and deleted"""
-        old = self.cluster.leader()
+        old, term = self.cluster.leader()
         begun = time.monotonic()
         self.cluster.kill(old)
-        until("a leader", lambda: self.cluster.leader() not in (None, old))
+        # The successor has the same name, and may be the one that is elected.
+        until("a leader of a later term", lambda: self.cluster.leader()[1] > term)
         elected = time.monotonic() - begun
         self.cluster.rolled_out(COORDINATORS)
-        return f"another one leads {elected:.1f} s after"
+        return f"a new leader {elected:.1f} s after"
 
     def machine_drained(self):
         """`kubectl drain` of a machine, and back"""
