@@ -56,8 +56,9 @@ pub(crate) struct BenchOptions {
     /// Runs of each figure; median, least and most are reported. Range: 1..=1000.
     #[arg(long, default_value_t = 3)]
     runs: usize,
-    /// Measure these alone, separated by commas: load, settle (what `--weights-in auto` moves after it has loaded), memory,
-    /// limits, pp512 (a prompt of 512), b8 (decode of 8 sequences), tg (the same as b1).
+    /// Measure these alone, separated by commas: load, settle (until what `--weights-in auto` moves after that has moved; only if
+    /// asked for, since it depends on whether memory is at hand), memory, limits, pp512 (a prompt of 512), b8 (decode of 8
+    /// sequences), tg (the same as b1).
     #[arg(long, value_delimiter = ',')]
     test: Vec<Test>,
     /// Added to each call to the experts, as if they were on another machine so far away. Unit: milliseconds there and
@@ -123,7 +124,7 @@ impl BenchOptions {
     fn tests(&self) -> Vec<Test> {
         let mut tests = self.test.clone();
         if tests.is_empty() {
-            tests.extend([Test::Load, Test::Settle, Test::Memory, Test::Limits]);
+            tests.extend([Test::Load, Test::Memory, Test::Limits]);
             tests.extend(self.prefill.iter().map(|tokens| Test::Prefill(*tokens)));
             tests.extend(self.batch.iter().map(|sequences| Test::Decode(*sequences)));
         }

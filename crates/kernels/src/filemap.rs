@@ -168,7 +168,12 @@ impl FileMap {
         // nothing, and the system lets no thread between the two.
         unsafe {
             mprotect(bytes.cast(), len, MprotectFlags::READ)?;
-            mremap_fixed(bytes.cast(), len, len, MremapFlags::MAYMOVE, self.at(at).cast())?;
+            if let Err(error) = mremap_fixed(bytes.cast(), len, len, MremapFlags::MAYMOVE, self.at(at).cast())
+            {
+                // The system may have cleared the place before it found that it cannot.
+                self.take_from_file(at..at + len)?;
+                return Err(error.into());
+            }
         }
         // Its addresses are free again: others may have them by now.
         std::mem::forget(copy);
