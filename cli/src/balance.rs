@@ -1,16 +1,19 @@
 //! `conclave balance`: one port before several gateways. Passes TCP connections on to those that say they are ready.
 //!
-//! Keeps true: a connection is only given up when no backend could be reached for a while; bytes are passed on unread, so
-//! keys and answers are nobody's business here. Knows of HTTP only the probe and what the end of a streamed answer looks
-//! like: when it is told to stop, it lets go of a client between two answers.
+//! Keeps true: a connection is only given up when no backend could be reached for a while, or when places are short and
+//! it asks for nothing; bytes are passed on unread, so keys and answers are nobody's business here. Knows of HTTP only the
+//! probe, what ends the head of a request and what ends a streamed answer: when it is told to stop, it lets go of a client
+//! between two answers, and a client that has asked for nothing costs no gateway a connection.
 
 use crate::process::{Stop, check, runtime};
 use conclave_telemetry::{Monitor, MonitorOptions};
+use conclave_transport::{Crowd, Guest, admit, open_files_max};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +23,10 @@ use tokio_util::task::TaskTracker;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client waits for a backend that takes it: about as long as a gateway takes to start.
 const WAIT: Duration = Duration::from_secs(10);
+/// How the head of a request ends.
+const HEAD_END: &[u8; 4] = b"\r\n\r\n";
+/// The first byte of a TLS handshake, which the gateway gives little time, and after which no head can be seen.
+const HANDSHAKE: u8 = 0x16;
 /// How a streamed answer ends: HTTP's last chunk.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// Bytes passed on at once.
@@ -39,8 +46,9 @@ pub(crate) struct BalanceOptions {
     /// How often a backend is asked whether it is ready. Unit: milliseconds. Range: 50..=60000.
     #[arg(long, env = "CONCLAVE_PROBE_MS", default_value_t = 250)]
     probe_ms: u64,
-    /// Most connections at once; more wait to be accepted. Range: 1..=1000000.
-    #[arg(long, env = "CONCLAVE_CONNECTIONS_MAX", default_value_t = 4096)]
+    /// Most connections at once, each of which needs two open files; when there are more, those leave that wait for
+    /// nothing. Range: 1..=1000000.
+    #[arg(long, env = "CONCLAVE_CONNECTIONS_MAX", default_value_t = 16384)]
     connections_max: usize,
     /// How long connections may go on once it is told to stop. Unit: seconds. Range: 0..=3600.
     #[arg(long, env = "CONCLAVE_DRAIN_TIMEOUT", default_value_t = 30)]
@@ -107,28 +115,15 @@ async fn balance(options: &BalanceOptions, stop: Stop) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, backends = options.backends.join(","), "balances");
     let stop = stop.token();
     let connections = TaskTracker::new();
-    let room = Arc::new(tokio::sync::Semaphore::new(options.connections_max));
-    loop {
-        let permit = room.clone().acquire_owned().await?;
-        let client = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        match client {
-            Ok((client, _)) => {
-                let (backends, stop) = (backends.clone(), stop.clone());
-                connections.spawn(async move {
-                    pass_on(client, &backends, &stop).await;
-                    drop(permit);
-                });
-            }
-            // Out of file descriptors, or a client that left at once.
-            Err(error) => {
-                tracing::debug!(%error, "not accepted");
-                sleep(PAUSE).await;
-            }
-        }
+    // Its own and the one to a gateway.
+    let max = open_files_max(2 * options.connections_max) / 2;
+    if max < options.connections_max {
+        tracing::warn!(
+            connections_max = max,
+            "the limit of open files leaves room for fewer connections; raise `ulimit -Hn`"
+        );
     }
+    pass_all(&listener, &Crowd::new(max), &backends, &stop, &connections).await;
     drop(listener);
     connections.close();
     let drain = Duration::from_secs(options.drain_timeout_s.into());
@@ -137,7 +132,40 @@ async fn balance(options: &BalanceOptions, stop: Stop) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn pass_on(mut client: TcpStream, backends: &[Arc<Backend>], stop: &CancellationToken) {
+/// Passes on whoever comes, until `stop`.
+async fn pass_all(
+    listener: &TcpListener,
+    crowd: &Crowd,
+    backends: &Arc<[Arc<Backend>]>,
+    stop: &CancellationToken,
+    connections: &TaskTracker,
+) {
+    loop {
+        let (client, _, guest) = tokio::select! {
+            admitted = admit(listener, crowd) => admitted,
+            () = stop.cancelled() => return,
+        };
+        let (backends, stop) = (backends.clone(), stop.clone());
+        connections.spawn(async move {
+            let leave = guest.leave().clone();
+            tokio::select! {
+                () = leave.cancelled() => {}
+                () = pass_on(client, guest, &backends, &stop) => {}
+            }
+        });
+    }
+}
+
+async fn pass_on(mut client: TcpStream, guest: Guest, backends: &[Arc<Backend>], stop: &CancellationToken) {
+    // Who has said nothing yet costs no gateway a connection.
+    let mut first = [0];
+    let spoken = tokio::select! {
+        first = client.peek(&mut first) => first.is_ok_and(|bytes| bytes > 0),
+        () = stop.cancelled() => false,
+    };
+    if !spoken {
+        return;
+    }
     let Some((mut server, counted)) = connect(backends).await else {
         metrics::counter!("conclave_balance_connections_failed_total").increment(1);
         tracing::warn!("no gateway can be reached; a client was let go");
@@ -146,43 +174,37 @@ async fn pass_on(mut client: TcpStream, backends: &[Arc<Backend>], stop: &Cancel
     let backend = counted.0.address.clone();
     metrics::counter!("conclave_balance_connections_total", "backend" => backend).increment(1);
     // Small chunks of a stream must not wait for more.
-    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let _ = server.set_nodelay(true);
     // How it ends is between the two.
-    let _ = exchange(&mut client, &mut server, stop).await;
+    let _ = exchange(&mut client, &mut server, &guest, stop).await;
 }
 
-/// Passes bytes on both ways until both sides have ended, or, after `stop`, until an answer has.
+/// Passes bytes on both ways until both sides have ended, or, after `stop`, until an answer has. Tells `guest` when a
+/// request is under way.
 async fn exchange(
     client: &mut TcpStream,
     server: &mut TcpStream,
+    guest: &Guest,
     stop: &CancellationToken,
 ) -> std::io::Result<()> {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     // Whether an answer has ended and nothing has come from the client since.
     let between = AtomicBool::new(false);
-    let up = async {
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let read = from_client.read(&mut buffer).await?;
-            between.store(false, Ordering::Relaxed);
-            if read == 0 {
-                return to_server.shutdown().await;
-            }
-            to_server.write_all(&buffer[..read]).await?;
+    let mut head = Head::default();
+    let up = pass(&mut from_client, &mut to_server, |bytes| {
+        between.store(false, Ordering::Relaxed);
+        if head.ends_in(bytes) {
+            guest.busy();
         }
-    };
-    let down = async {
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let read = from_server.read(&mut buffer).await?;
-            if read == 0 {
-                return to_client.shutdown().await;
-            }
-            to_client.write_all(&buffer[..read]).await?;
-            between.store(buffer[..read].ends_with(LAST_CHUNK), Ordering::Relaxed);
+    });
+    let down = pass(&mut from_server, &mut to_client, |bytes| {
+        let ended = bytes.ends_with(LAST_CHUNK);
+        between.store(ended, Ordering::Relaxed);
+        if ended {
+            guest.idle();
         }
-    };
+    });
     let ended = async {
         stop.cancelled().await;
         while !between.load(Ordering::Relaxed) {
@@ -192,6 +214,54 @@ async fn exchange(
     tokio::select! {
         both = async { tokio::try_join!(up, down) } => both.map(|_| ()),
         () = ended => Ok(()),
+    }
+}
+
+/// Passes bytes on one way until they end; `seen` looks at them after they were passed on.
+async fn pass(
+    from: &mut ReadHalf<'_>,
+    to: &mut WriteHalf<'_>,
+    mut seen: impl FnMut(&[u8]),
+) -> std::io::Result<()> {
+    // A side that never speaks holds no buffer.
+    from.readable().await?;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..read]).await?;
+        seen(&buffer[..read]);
+    }
+}
+
+/// Looks for the end of a request's head in what a client sends, wherever that is cut.
+#[derive(Default)]
+struct Head {
+    begun: bool,
+    encrypted: bool,
+    /// How much of [`HEAD_END`] came last.
+    matched: usize,
+}
+
+impl Head {
+    /// Whether a head ends in `bytes`, which are not empty.
+    fn ends_in(&mut self, bytes: &[u8]) -> bool {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.encrypted = bytes[0] == HANDSHAKE;
+        }
+        let mut ended = self.encrypted;
+        for byte in bytes {
+            self.matched = match *byte == HEAD_END[self.matched] {
+                true => self.matched + 1,
+                false => usize::from(*byte == HEAD_END[0]),
+            };
+            if self.matched == HEAD_END.len() {
+                (ended, self.matched) = (true, 0);
+            }
+        }
+        ended
     }
 }
 
@@ -276,11 +346,15 @@ mod tests {
         Arc::new(Backend { address, ready: AtomicBool::new(true), connections: AtomicUsize::default() })
     }
 
+    fn guest() -> Guest {
+        Crowd::new(1).enter().expect("nobody is there yet")
+    }
+
     async fn asked(backends: Vec<Arc<Backend>>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        tokio::spawn(async move { pass_on(accepted, &backends, &CancellationToken::new()).await });
+        tokio::spawn(async move { pass_on(accepted, guest(), &backends, &CancellationToken::new()).await });
         client.write_all(b"hello").await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
@@ -320,7 +394,8 @@ mod tests {
         let (accepted, _) = front.accept().await.unwrap();
         let stop = CancellationToken::new();
         let token = stop.clone();
-        let passed = tokio::spawn(async move { pass_on(accepted, &[Arc::new(backend)], &token).await });
+        let passed =
+            tokio::spawn(async move { pass_on(accepted, guest(), &[Arc::new(backend)], &token).await });
         client.write_all(b"ask").await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
         server.read_exact(&mut [0; 3]).await.unwrap();
@@ -334,6 +409,51 @@ mod tests {
         client.read_to_end(&mut rest).await.unwrap();
         assert_eq!(rest, LAST_CHUNK);
         passed.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sockets_that_ask_for_nothing_keep_nobody_out_and_cost_no_backend() {
+        let (listener, gateway) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        );
+        let front = listener.local_addr().unwrap();
+        let address = gateway.local_addr().unwrap().to_string();
+        let backend = Backend { address, ready: AtomicBool::new(true), connections: AtomicUsize::default() };
+        let backends: Arc<[Arc<Backend>]> = [Arc::new(backend)].into();
+        let (stop, crowd, tracker) = (CancellationToken::new(), Crowd::new(3), TaskTracker::new());
+        let (to, token) = (backends.clone(), stop.clone());
+        let all = tokio::spawn(async move { pass_all(&listener, &crowd, &to, &token, &tracker).await });
+        let connect = || TcpStream::connect(front);
+        let (mut silent, mut half) = (connect().await.unwrap(), connect().await.unwrap());
+        half.write_all(b"GET / HTTP/1.1\r\nx: ").await.unwrap();
+        let _of_half = gateway.accept().await.unwrap();
+        let (mut asking, mut answer) = (connect().await.unwrap(), [0; 6]);
+        asking.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let (mut of_asking, _) = gateway.accept().await.unwrap();
+        of_asking.write_all(b"answer").await.unwrap();
+        asking.read_exact(&mut answer).await.unwrap();
+        assert_eq!(backends[0].connections.load(Ordering::Relaxed), 2, "who is silent costs no gateway");
+        // Two more come: the two that ask for nothing leave, in the order in which they came.
+        let _second = connect().await.unwrap();
+        assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
+        let _third = connect().await.unwrap();
+        assert_eq!(half.read(&mut [0; 1]).await.unwrap(), 0);
+        stop.cancel();
+        all.await.unwrap();
+    }
+
+    #[test]
+    fn a_head_ends_wherever_it_is_cut() {
+        let request = b"POST /v1 HTTP/1.1\r\nhost: a\r\n\r\r\n\r\nbody";
+        let end = request.len() - b"body".len();
+        for cut in 1..request.len() {
+            let mut head = Head::default();
+            let (before, after) = request.split_at(cut);
+            assert_eq!(head.ends_in(before), cut >= end, "cut at {cut}");
+            assert_eq!(head.ends_in(after), cut < end, "cut at {cut}");
+        }
+        assert!(Head::default().ends_in(&[HANDSHAKE, 3, 1]), "what is encrypted cannot be looked into");
     }
 
     #[tokio::test]

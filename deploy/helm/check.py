@@ -24,6 +24,11 @@ ROOT = CHART.parent.parent.parent
 VALUES = [None, "values-laptop.yaml", "values-three-node.yaml", "values-production.yaml"]
 # Settings of the roles that are no CONCLAVE_ variable of ours to check.
 COMPONENTS = {"coordinator", "expert-node", "gateway"}
+# What cert-manager's CSI driver reads of a volume, of all that it can (its package apis/v1alpha1, August 2026); anything else it would pass over in silence.
+CSI_ATTRIBUTES = {
+    "issuer-name", "issuer-kind", "issuer-group", "common-name", "dns-names", "ip-sans", "uri-sans", "duration", "renew-before", "key-usages", "key-algorithm", "key-encoding", "key-size",
+    "ca-file", "certificate-file", "privatekey-file", "fs-group", "reuse-private-key",
+}
 
 
 class Checks:
@@ -173,6 +178,9 @@ def check_certificate(that, name, labels, pod, values, objects):
         that(attributes["csi.cert-manager.io/uri-sans"] == f"spiffe://conclave/{role}/${{POD_NAME}}", f"{name}: whom its certificate names")
         that(attributes["csi.cert-manager.io/dns-names"] == f"${{POD_NAME}}.{domain}", f"{name}: how it is reached")
         that(all(usage in attributes["csi.cert-manager.io/key-usages"] for usage in ("server auth", "client auth")), f"{name}: usages")
+        # Without it the driver makes RSA keys, which cost both sides of a handshake far more.
+        that((attributes["csi.cert-manager.io/key-algorithm"], attributes["csi.cert-manager.io/key-encoding"]) == ("ECDSA", "PKCS8"), f"{name}: key")
+        that({key.partition("/")[2] for key in attributes} <= CSI_ATTRIBUTES, f"{name}: an attribute that the driver does not know")
         that(folder == "/tls" and "initContainers" not in pod or all(one["name"] != "certificate" for one in pod["initContainers"]), f"{name} issues besides")
     elif tls["existingSecrets"]["gateway"]:
         if role == "expert-node":

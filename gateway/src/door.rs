@@ -58,7 +58,7 @@ pub(crate) async fn serve(
     if max < connections_max {
         tracing::warn!(
             connections_max = max,
-            "the limit of open files leaves room for fewer connections; raise `ulimit -n`"
+            "the limit of open files leaves room for fewer connections; raise `ulimit -Hn`"
         );
     }
     let crowd = Crowd::new(max);
@@ -72,15 +72,29 @@ pub(crate) async fn serve(
         let (router, shown, closing) = (router.clone(), shown.clone(), closing.clone());
         running.spawn(async move {
             let leave = guest.leave().clone();
+            let answered = async {
+                if speaks(&stream, &closing).await {
+                    // Boxed, so that a task of who says nothing is small.
+                    Box::pin(connection(stream, router, &shown, Arc::new(guest), &closing)).await;
+                }
+            };
             tokio::select! {
                 () = leave.cancelled() => {}
-                () = connection(stream, router, &shown, Arc::new(guest), &closing) => {}
+                () = answered => {}
             }
         });
     }
     drop(listener);
     running.close();
     running.wait().await;
+}
+
+/// Waits until a new connection says something, or ends; before that it needs no buffer. False: it took too long.
+async fn speaks(stream: &TcpStream, closing: &CancellationToken) -> bool {
+    tokio::select! {
+        said = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => matches!(said, Ok(Ok(()))),
+        () = closing.cancelled() => false,
+    }
 }
 
 /// One connection, from its handshake to its end.

@@ -52,7 +52,7 @@ pub struct GatewayOptions {
     #[arg(long, env = "CONCLAVE_API_TLS_DIR")]
     pub api_tls_dir: Option<PathBuf>,
     /// Most connections to the API; when there are more, those leave that wait for nothing. Range: 16..=1000000.
-    #[arg(long, env = "CONCLAVE_CONNECTIONS_MAX", default_value_t = 4096)]
+    #[arg(long, env = "CONCLAVE_CONNECTIONS_MAX", default_value_t = 16384)]
     pub connections_max: usize,
     /// The model's name in the API; default: the model folder's.
     #[arg(long, env = "CONCLAVE_MODEL_NAME")]

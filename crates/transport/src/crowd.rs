@@ -3,6 +3,7 @@
 //! Keeps true: never more than the bound; whoever has done nothing yet, or has nothing under way, leaves before anybody
 //! who is being answered, the one that has idled longest first. So a flood of idle sockets costs itself its places.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -107,11 +108,16 @@ impl Drop for Guest {
     }
 }
 
-/// How many connections the process's limit of open files leaves room for, of the `wanted` ones.
+/// How many connections the process's limit of open files leaves room for, of the `wanted` ones. Raises the limit to
+/// what the system lets this user have: the usual one of 1,024 is meant for programs that use `select`.
 pub fn open_files_max(wanted: usize) -> usize {
     /// For weights, logs, sockets of our own.
     const OTHERS: u64 = 256;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let mut limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if setrlimit(Resource::Nofile, raised).is_ok() {
+        limit = raised;
+    }
     let room = limit.current.map_or(u64::MAX, |files| files.saturating_sub(OTHERS).max(files / 2));
     wanted.min(usize::try_from(room).unwrap_or(usize::MAX))
 }

@@ -211,6 +211,7 @@ initContainers:
       csi.cert-manager.io/uri-sans: spiffe://conclave/{{ .role }}/${POD_NAME}
       csi.cert-manager.io/dns-names: ${POD_NAME}.{{ include "conclave.domain" . }}
       csi.cert-manager.io/key-usages: digital signature,server auth,client auth
+      csi.cert-manager.io/key-algorithm: ECDSA
       csi.cert-manager.io/key-encoding: PKCS8
       csi.cert-manager.io/duration: {{ printf "%dh" (mul 24 (int $tls.days)) }}
       csi.cert-manager.io/fs-group: "65532"
