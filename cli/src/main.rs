@@ -17,6 +17,7 @@ mod nodes;
 mod operate;
 mod process;
 mod progress;
+mod reserve;
 mod roles;
 mod serve;
 mod settings;

@@ -7,6 +7,7 @@ use crate::announce::announce;
 use crate::model::ModelOptions;
 use crate::process::{Logging, Stop, check, private_folder, runtime};
 use crate::progress;
+use crate::reserve::Reserved;
 use anyhow::{Context, bail};
 use conclave_control_rpc::{ClusterStatus, CoordinatorClient, Credentials, NodeStatus};
 use conclave_model::Unit;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -114,23 +115,26 @@ pub(crate) fn run(options: UpOptions, logging: &Logging) -> anyhow::Result<()> {
 }
 
 /// The gateways' addresses: consecutive ports, or such as the system chooses.
-fn api_addresses(options: &UpOptions) -> anyhow::Result<Vec<SocketAddr>> {
-    // Held until all are found, so that none is found twice.
-    let mut held = Vec::new();
+fn api_addresses(options: &UpOptions) -> anyhow::Result<Vec<Reserved>> {
+    let mut apis = Vec::new();
     for at in 0..options.gateways {
         let port = if options.port == 0 { 0 } else { u32::from(options.port) + at };
-        let bound = u16::try_from(port)
+        let reserved = u16::try_from(port)
             .map_err(|_| std::io::Error::from(std::io::ErrorKind::AddrNotAvailable))
-            .and_then(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        held.push(bound.with_context(|| {
+            .and_then(Reserved::of);
+        apis.push(reserved.with_context(|| {
             format!("cannot listen on 127.0.0.1:{port}; choose another --port or stop what uses it")
         })?);
     }
-    Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?)
+    Ok(apis)
 }
 
 /// The coordinators' addresses: those of the first start in this folder, because their log names them.
-fn coordinator_addresses(count: u32, file: &Path) -> anyhow::Result<Vec<SocketAddr>> {
+fn coordinator_addresses(
+    count: u32,
+    file: &Path,
+    reserved: &mut Vec<Reserved>,
+) -> anyhow::Result<Vec<SocketAddr>> {
     if let Ok(text) = std::fs::read_to_string(file) {
         let addresses: Result<Vec<SocketAddr>, _> = text.lines().map(str::parse).collect();
         let addresses = addresses.with_context(|| format!("{} is damaged", file.display()))?;
@@ -140,12 +144,13 @@ fn coordinator_addresses(count: u32, file: &Path) -> anyhow::Result<Vec<SocketAd
                 addresses.len()
             );
         }
+        // Where somebody listens the coordinator says so, and tries again.
+        reserved.extend(addresses.iter().filter_map(|address| Reserved::of(address.port()).ok()));
         return Ok(addresses);
     }
-    // Held until all are found, so that none is found twice.
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
-    let addresses: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+    let chosen: Vec<Reserved> = (0..count).map(|_| Reserved::of(0)).collect::<Result<_, _>>()?;
+    let addresses: Vec<SocketAddr> = chosen.iter().map(Reserved::address).collect();
+    reserved.extend(chosen);
     let lines: String = addresses.iter().map(|address| format!("{address}\n")).collect();
     std::fs::write(file, lines).with_context(|| format!("writing {}", file.display()))?;
     Ok(addresses)
@@ -155,6 +160,8 @@ struct Cluster {
     model: String,
     /// The gateways.
     apis: Vec<SocketAddr>,
+    /// Theirs and the coordinators' addresses, as long as the cluster runs.
+    _reserved: Vec<Reserved>,
     roles: Vec<Role>,
     coordinators: Vec<String>,
     data: PathBuf,
@@ -198,14 +205,15 @@ impl Pids {
 fn prepare(
     options: &UpOptions,
     data: &Path,
-    apis: Vec<SocketAddr>,
+    mut reserved: Vec<Reserved>,
     logging: &Logging,
 ) -> anyhow::Result<Cluster> {
     let folder = options.model.open()?;
     // Hashed once, here; every process verifies what it loads against it.
     let manifest_file = data.join("manifest.json");
     options.model.manifest(&folder)?.write(&manifest_file)?;
-    let addresses = coordinator_addresses(options.coordinators, &data.join("coordinators"))?;
+    let apis: Vec<SocketAddr> = reserved.iter().map(Reserved::address).collect();
+    let addresses = coordinator_addresses(options.coordinators, &data.join("coordinators"), &mut reserved)?;
     let coordinators: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
     let peers = (1..).zip(&coordinators).map(|(id, at)| format!("{id}={at}")).collect::<Vec<_>>().join(",");
     let common = |role: &str| -> Vec<OsString> {
@@ -270,7 +278,16 @@ fn prepare(
         roles.push(Role { log: data.join(format!("{name}.log")), name, role: "gateway", args });
     }
     let pids = Arc::new(Pids { file: options.pids_file.clone(), running: Mutex::default() });
-    Ok(Cluster { model: folder.name(), apis, roles, coordinators, data: data.to_owned(), sockets, pids })
+    Ok(Cluster {
+        model: folder.name(),
+        apis,
+        _reserved: reserved,
+        roles,
+        coordinators,
+        data: data.to_owned(),
+        sockets,
+        pids,
+    })
 }
 
 impl Cluster {

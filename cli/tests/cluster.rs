@@ -567,7 +567,7 @@ struct Alone {
 impl Alone {
     fn start(args: &[&str]) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let address = free_address();
         let fixed = ["--log", "error", "coordinator", "--id", "1", "--listen", &address];
         let process = conclave(&fixed)
             .args(["--peers", &format!("1={address}"), "--data", data.path().to_str().unwrap()])

@@ -3,12 +3,11 @@
 
 mod common;
 
-use common::{Process, wait_until};
+use common::{Process, free_address, wait_until};
 use conclave_control::command::{Command as Change, SetReplicas};
 use conclave_control_rpc::{CoordinatorClient, Credentials};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -25,11 +24,7 @@ struct Group {
 impl Group {
     /// Starts `founders` coordinators; `more` addresses are kept for others.
     fn start(founders: usize, more: usize) -> Self {
-        // Held until all are found, so that none is found twice.
-        let held: Vec<TcpListener> =
-            (0..founders + more).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let addresses = held.iter().map(|one| one.local_addr().unwrap().to_string()).collect();
-        drop(held);
+        let addresses = (0..founders + more).map(|_| free_address()).collect();
         let folder = tempfile::tempdir().unwrap();
         let mut group = Self { folder, founders, addresses, running: BTreeMap::new() };
         (1..=founders).for_each(|id| group.run(id));

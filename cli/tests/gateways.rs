@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Api, Event, Server, story};
+use common::{Api, Event, Server, free_address, story};
 use serde_json::{Value, json};
 use std::ops::Deref;
 use std::process::Command;
@@ -197,14 +197,12 @@ fn what_outlasts_the_drain_timeout_ends_typed_and_goes_on_elsewhere() {
 
 /// Gateways that know each other, once each can send requests to all others.
 fn together<const N: usize>(args: &[&str]) -> [Gateway; N] {
-    // Held until all are found, so that none is found twice.
-    let held: Vec<_> = (0..N).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let ports: Vec<String> = held.iter().map(|at| at.local_addr().unwrap().port().to_string()).collect();
-    drop(held);
+    let addresses: [String; N] = std::array::from_fn(|_| free_address());
+    let ports = addresses.each_ref().map(|address| address.rsplit(':').next().unwrap());
     let urls: Vec<String> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
     let all = urls.join(",");
     let gateways = std::array::from_fn(|at| {
-        let own = ["--port", &ports[at], "--gateways", &all, "--gateway-url", &urls[at]];
+        let own = ["--port", ports[at], "--gateways", &all, "--gateway-url", &urls[at]];
         Gateway::start(&[args, &own].concat())
     });
     for gateway in &gateways {

@@ -2,12 +2,12 @@
 """What it costs to export spans: processor time and tokens a second of a cluster that does, beside one that does not.
 
     pip install grpcio
-    python tests/clients/tracing_cost.py [target/release/conclave] [rounds] [up's further options]
+    python tests/clients/tracing_cost.py [target/release/conclave] [rounds] [control] [up's further options]
 
 Starts `conclave up` twice with three nodes, one of them with `--otlp-endpoint` at a collector in this script that takes every span and drops it. In turns four users stream answers
 from the one and from the other, for two seconds each, since a machine's pace drifts within ten; the other idles meanwhile. Prints what all processes of a cluster used of the processors for a
 token, and tokens a second: medians, and the mean of the rounds' ratios with its standard error.
-The collector is a process of its own at the lowest priority: it would run elsewhere.
+`control`: neither cluster sends spans, which shows what two clusters of the same kind differ by. The collector is a process of its own at the lowest priority: it would run elsewhere.
 """
 import json, math, os, pathlib, statistics, subprocess, sys, tempfile, threading, time
 
@@ -56,12 +56,14 @@ def turn(up, pids_file):
 if __name__ == "__main__":
     binary = sys.argv[1] if len(sys.argv) > 1 else "target/release/conclave"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+    more = sys.argv[3:]
+    control = more[:1] == ["control"]
     collector = subprocess.Popen([sys.executable, "-c", COLLECTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     endpoint = f"http://127.0.0.1:{collector.stdout.readline().strip()}"
     with tempfile.TemporaryDirectory() as folder:
         files = [pathlib.Path(folder) / name for name in ("without", "with")]
-        options = lambda file: ["--nodes", "3", "--pids-file", str(file), *sys.argv[3:]]
-        with Up(binary, *options(files[0])) as without, Up(binary, *options(files[1]), global_options=["--otlp-endpoint", endpoint]) as told:
+        options = lambda file: ["--nodes", "3", "--pids-file", str(file), *more[control:]]
+        with Up(binary, *options(files[0])) as without, Up(binary, *options(files[1]), global_options=[] if control else ["--otlp-endpoint", endpoint]) as told:
             seen = ([], [])
             for number in range(rounds + 1):
                 # The one that is first has the cooler machine.
@@ -72,10 +74,10 @@ if __name__ == "__main__":
     collector.stdin.close()
     collector.wait()
     medians = [[statistics.median(column) for column in zip(*figures)] for figures in seen]
-    for name, (cpu, rate) in zip(("without spans", "with spans"), medians):
+    for name, (cpu, rate) in zip(("without spans", "without again" if control else "with spans"), medians):
         print(f"{name}: {cpu:.4f} ms of the processors a token, {rate:.1f} tokens/s")
     for k, what in enumerate(("processor time", "tokens/s")):
         # Of logarithms, so that a round in which the one was twice as slow weighs as much as its opposite.
         logs = [math.log(b[k] / a[k]) for a, b in zip(*seen)]
         error = statistics.stdev(logs) / math.sqrt(len(logs))
-        print(f"{what}, with over without: {math.exp(statistics.fmean(logs)):.4f} +- {error:.4f} (median {math.exp(statistics.median(logs)):.4f}, {len(logs)} rounds)")
+        print(f"{what}, the second over the first: {math.exp(statistics.fmean(logs)):.4f} +- {error:.4f} (median {math.exp(statistics.median(logs)):.4f}, {len(logs)} rounds)")

@@ -19,9 +19,16 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// An address of this machine that nobody listens on.
+/// An address of this machine that nobody listens on. As long as this process runs the system gives its port to no
+/// outgoing connection, and to no other test.
 pub(crate) fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    // With that, whoever sets it too may listen there.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    std::mem::forget(socket);
+    address
 }
 
 /// Sends `KILL`, `STOP` or another signal to a process that the test started.

@@ -1,7 +1,7 @@
 //! Real coordinators, those who hurt them, and those who write and read meanwhile.
 
 use crate::checker::{Kind, Operation, check};
-use crate::common::{Process, signal, wait_until};
+use crate::common::{Process, free_address, signal, wait_until};
 use crate::cuts::Cuts;
 use crate::placements::{Seen, check_placements};
 use crate::random::Random;
@@ -47,18 +47,16 @@ struct Group {
 
 impl Group {
     fn start() -> Self {
-        let bound: Vec<TcpListener> =
-            (0..2 * COORDINATORS).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
-        let addresses: Vec<String> = bound.iter().map(address).collect();
-        let (listens, relays) = addresses.split_at(COORDINATORS);
+        let listens: Vec<String> = (0..COORDINATORS).map(|_| free_address()).collect();
         let cuts = Arc::new(Cuts::default());
-        for (at, listener) in bound.into_iter().enumerate().skip(COORDINATORS) {
-            let id = at - COORDINATORS + 1;
-            cuts.relay(listener, id, listens[id - 1].clone());
-        }
+        let relay = |(id, listen): (usize, &String)| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            cuts.relay(listener, id, listen.clone());
+            address
+        };
+        let relays = (1..).zip(&listens).map(relay).collect();
         let folder = tempfile::tempdir().unwrap();
-        let (listens, relays) = (listens.to_vec(), relays.to_vec());
         let mut group = Self { folder, listens, relays, cuts, running: BTreeMap::new() };
         (1..=COORDINATORS).for_each(|id| group.run(id));
         group
