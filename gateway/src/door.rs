@@ -89,10 +89,12 @@ pub(crate) async fn serve(
     running.wait().await;
 }
 
-/// Waits until a new connection says something, or ends; before that it needs no buffer. False: it took too long.
+/// Waits until a new connection says something; before that it needs no buffer. False: it left, or took too long.
 async fn speaks(stream: &TcpStream, closing: &CancellationToken) -> bool {
+    let mut first = [0];
     tokio::select! {
-        said = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => matches!(said, Ok(Ok(()))),
+        // Readiness alone may be reported of a socket that has nothing to read.
+        said = tokio::time::timeout(HEAD_TIMEOUT, stream.peek(&mut first)) => matches!(said, Ok(Ok(1))),
         () = closing.cancelled() => false,
     }
 }
