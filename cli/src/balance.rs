@@ -223,8 +223,6 @@ async fn pass(
     to: &mut WriteHalf<'_>,
     mut seen: impl FnMut(&[u8]),
 ) -> std::io::Result<()> {
-    // A side that never speaks holds no buffer.
-    from.readable().await?;
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = from.read(&mut buffer).await?;
