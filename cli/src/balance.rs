@@ -7,7 +7,7 @@
 
 use crate::process::{Stop, check, runtime};
 use conclave_telemetry::{Monitor, MonitorOptions};
-use conclave_transport::{Crowd, Guest, admit, open_files_max};
+use conclave_transport::{Crowd, Guest, admit, connections_max};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -116,14 +116,8 @@ async fn balance(options: &BalanceOptions, stop: Stop) -> anyhow::Result<()> {
     let stop = stop.token();
     let connections = TaskTracker::new();
     // Its own and the one to a gateway.
-    let max = open_files_max(2 * options.connections_max) / 2;
-    if max < options.connections_max {
-        tracing::warn!(
-            connections_max = max,
-            "the limit of open files leaves room for fewer connections; raise `ulimit -Hn`"
-        );
-    }
-    pass_all(&listener, &Crowd::new(max), &backends, &stop, &connections).await;
+    let crowd = Crowd::new(connections_max(options.connections_max, 2));
+    pass_all(&listener, &crowd, &backends, &stop, &connections).await;
     drop(listener);
     connections.close();
     let drain = Duration::from_secs(options.drain_timeout_s.into());

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use conclave_transport::{
-    Certificates, Crowd, Guest, HANDSHAKE_TIMEOUT, Io, Role, ServerCertificates, admit, asks_as_peer,
-    open_files_max, proved, refused,
+    Certificates, Crowd, Guest, HANDSHAKE_TIMEOUT, Io, Role, ServerCertificates, admit, asks_as_peer, proved,
+    refused,
 };
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -54,14 +54,7 @@ pub(crate) async fn serve(
     connections_max: usize,
     closing: CancellationToken,
 ) {
-    let max = open_files_max(connections_max);
-    if max < connections_max {
-        tracing::warn!(
-            connections_max = max,
-            "the limit of open files leaves room for fewer connections; raise `ulimit -Hn`"
-        );
-    }
-    let crowd = Crowd::new(max);
+    let crowd = Crowd::new(conclave_transport::connections_max(connections_max, 1));
     let running = TaskTracker::new();
     loop {
         let (stream, _, guest) = tokio::select! {

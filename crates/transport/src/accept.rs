@@ -173,7 +173,7 @@ pub fn accept(
 ) -> impl Stream<Item = io::Result<Accepted<Io>>> + Send {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let crowd = Crowd::new(crate::open_files_max(CONNECTIONS_MAX));
+        let crowd = Crowd::new(crate::connections_max(CONNECTIONS_MAX, 1));
         loop {
             let (stream, from, guest) = tokio::select! {
                 admitted = admit(&listener, &crowd) => admitted,

@@ -108,9 +108,10 @@ impl Drop for Guest {
     }
 }
 
-/// How many connections the process's limit of open files leaves room for, of the `wanted` ones. Raises the limit to
-/// what the system lets this user have: the usual one of 1,024 is meant for programs that use `select`.
-pub fn open_files_max(wanted: usize) -> usize {
+/// How many connections of `files` each the process's limit of open files leaves room for, of the `wanted` ones; warns
+/// where it is fewer. Raises the limit to what the system lets this user have: the usual one of 1,024 is meant for
+/// programs that use `select`.
+pub fn connections_max(wanted: usize, files: usize) -> usize {
     /// For weights, logs, sockets of our own.
     const OTHERS: u64 = 256;
     let mut limit = getrlimit(Resource::Nofile);
@@ -118,8 +119,16 @@ pub fn open_files_max(wanted: usize) -> usize {
     if setrlimit(Resource::Nofile, raised).is_ok() {
         limit = raised;
     }
-    let room = limit.current.map_or(u64::MAX, |files| files.saturating_sub(OTHERS).max(files / 2));
-    wanted.min(usize::try_from(room).unwrap_or(usize::MAX))
+    let room = limit.current.map_or(u64::MAX, |most| most.saturating_sub(OTHERS).max(most / 2));
+    let max = wanted.min(usize::try_from(room).unwrap_or(usize::MAX) / files);
+    if max < wanted {
+        tracing::warn!(
+            wanted,
+            connections_max = max,
+            "the limit of open files leaves room for fewer connections; raise `ulimit -Hn`"
+        );
+    }
+    max
 }
 
 #[cfg(test)]

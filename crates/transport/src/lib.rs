@@ -20,7 +20,7 @@ pub use certificates::{
     Certificates, ServerCertificates, TlsError, TlsOptions, asks_as_peer, is_good, is_loopback, proved,
 };
 pub use connect::{ConnectError, Connector};
-pub use crowd::{Crowd, Guest, open_files_max};
+pub use crowd::{Crowd, Guest, connections_max};
 pub use gate::{Caller, Gate, RULES, Rule};
 pub use io::Io;
 pub use pace::Pace;
