@@ -8,12 +8,12 @@ use crate::nodes;
 use crate::process::private_folder;
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertFuture, Lane, LocalExperts};
 use conclave_gateway::dispatch::{Dispatcher, Homes, everything_on};
-use conclave_gateway::{Driver, Forward, ForwardError, Overlap, Passed, RowsDtype};
+use conclave_gateway::{Driver, Forward, ForwardError, Overlap, RowsDtype};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{
-    Backend, CandleCompute, Compute, ComputeError, CpuCompute, KvDtypeChoice, Manifest, ModelFolder,
-    StepSequence, Trunk, WeightDtype, WeightDtypes,
+    Backend, CandleCompute, Compute, CpuCompute, KvDtypeChoice, Manifest, ModelFolder, StepSequence, Trunk,
+    WeightDtype, WeightDtypes,
 };
 use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
 use std::collections::BTreeMap;
@@ -70,26 +70,25 @@ pub(crate) struct Way {
 
 /// A forward pass, whatever its backend.
 pub(crate) trait Pass {
-    /// [`Forward::run`]; what comes out is kept for [`Self::logits`].
-    fn run(&mut self, tokens: &[u32], sequences: &[StepSequence], lane: Lane) -> Result<(), ForwardError>;
-    /// Logits `[rows.len(), vocab]` of the named rows of the last pass.
-    fn logits(&self, rows: &[usize]) -> Result<Vec<f32>, ComputeError>;
+    /// [`Forward::run`].
+    fn run(
+        &mut self,
+        tokens: &[u32],
+        sequences: &[StepSequence],
+        lane: Lane,
+        wanted: &[usize],
+    ) -> Result<Vec<f32>, ForwardError>;
 }
 
-struct Kept<C: Compute> {
-    forward: Forward<C>,
-    passed: Option<Passed<C::Act>>,
-}
-
-impl<C: Compute> Pass for Kept<C> {
-    fn run(&mut self, tokens: &[u32], sequences: &[StepSequence], lane: Lane) -> Result<(), ForwardError> {
-        self.passed = Some(self.forward.run(tokens, sequences, lane)?);
-        Ok(())
-    }
-
-    fn logits(&self, rows: &[usize]) -> Result<Vec<f32>, ComputeError> {
-        let passed = self.passed.as_ref().expect("logits are asked for after a pass");
-        self.forward.logits(passed, rows)
+impl<C: Compute> Pass for Forward<C> {
+    fn run(
+        &mut self,
+        tokens: &[u32],
+        sequences: &[StepSequence],
+        lane: Lane,
+        wanted: &[usize],
+    ) -> Result<Vec<f32>, ForwardError> {
+        self.run(tokens, sequences, lane, wanted)
     }
 }
 
@@ -201,7 +200,7 @@ fn pass<C: Compute>(
 ) -> anyhow::Result<Box<dyn Pass>> {
     let trunk = Trunk::load(compute, folder)?;
     let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, driver)?.with_overlap(overlap);
-    Ok(Box::new(Kept { forward, passed: None }))
+    Ok(Box::new(forward))
 }
 
 /// Counts what is asked of all experts.

@@ -17,7 +17,7 @@ mod work;
 
 pub use cluster::{ClusterFeed, ClusterOptions};
 pub use conclave_control_rpc::Credentials;
-pub use engine::{Driver, Forward, ForwardError, Overlap, Passed};
+pub use engine::{Driver, Forward, ForwardError, Overlap};
 pub use options::{GatewayOptions, Problem, RowsDtype};
 pub use peers::PeerOptions;
 

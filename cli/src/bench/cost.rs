@@ -15,14 +15,20 @@ pub(crate) struct Cost {
     routers: f64,
     /// Weights of all layers but routers and routed experts.
     layers: f64,
+    /// The share of `routers` that rows go through which do not reach the head: all but that of a last layer.
+    routers_before: f64,
+    /// The same of `layers`: the last one only stores their keys and values.
+    layers_before: f64,
     /// Weights of the output head.
     head: f64,
     /// Weights of one expert.
     expert: f64,
-    /// Elements of keys and values of one position in all layers.
+    /// Elements of keys and values of one position in one layer.
     kv: f64,
-    /// Elements of the queries of one row in all layers.
+    /// Elements of the queries of one row in one layer.
     queries: f64,
+    /// Layers.
+    depth: f64,
     /// Positions that a row sees at most.
     window: usize,
     /// What a weight of a router is.
@@ -69,13 +75,20 @@ impl Cost {
         let (name, shape) = ("model.layers.0.self_attn.q_proj.weight", [q_width, spec.hidden]);
         let trunk_bytes = folder.matrix(name, shape, folder.weights.trunk)?.bytes() as f64;
         let expert = (3 * spec.expert_width * spec.hidden) as f64;
+        let router = (spec.experts * spec.hidden) as f64;
+        let last_is_dense = spec.dense_layers.last().is_some_and(|dense| *dense);
+        let (last_router, last_dense) =
+            if last_is_dense { (0.0, 3 * spec.dense_width * spec.hidden) } else { (router, 0) };
         Ok(Self {
-            routers: (sparse * spec.experts * spec.hidden) as f64,
+            routers: sparse as f64 * router,
             layers: weights as f64,
+            routers_before: sparse as f64 * router - last_router,
+            layers_before: (weights - last_dense - 2 * spec.hidden * q_width) as f64,
             head: (spec.vocab * spec.hidden) as f64,
             expert,
-            kv: (spec.layers * 2 * kv_width) as f64,
-            queries: (spec.layers * q_width) as f64,
+            kv: (2 * kv_width) as f64,
+            queries: q_width as f64,
+            depth: spec.layers as f64,
             window: spec.sliding_window.unwrap_or(usize::MAX),
             plain: Weight::of(match folder.dtype {
                 NumericDtype::F32 => 4.0,
@@ -91,22 +104,34 @@ impl Cost {
         })
     }
 
-    /// One step: for each sequence the position of its first row and its rows; `logits` rows reach the head.
-    pub(crate) fn step(&self, sequences: impl Iterator<Item = (usize, usize)>, logits: usize) -> Work {
-        let (mut rows, mut read, mut pairs) = (0.0, 0.0, 0.0);
-        for (start, len) in sequences {
+    /// One step: for each sequence the position of its first row, its rows, and whether the last of them reaches the head.
+    pub(crate) fn step(&self, sequences: impl Iterator<Item = (usize, usize, bool)>) -> Work {
+        let seen = |at: usize| (at + 1).min(self.window) as f64;
+        let (mut rows, mut logits, mut read, mut pairs) = (0.0, 0.0, 0.0, 0.0);
+        for (start, len, reaches_head) in sequences {
             rows += len as f64;
-            read += (start + len).min(self.window.saturating_add(len - 1)) as f64;
-            pairs += (start..start + len).map(|at| (at + 1).min(self.window) as f64).sum::<f64>();
+            let keys = (start + len).min(self.window.saturating_add(len - 1)) as f64;
+            read += (self.depth - 1.0) * keys;
+            pairs += (self.depth - 1.0) * (start..start + len).map(seen).sum::<f64>();
+            if reaches_head {
+                logits += 1.0;
+                read += seen(start + len - 1);
+                pairs += seen(start + len - 1);
+            }
         }
         // A row times a key and a weight times a value: two multiply-adds for each element of the query.
         let attention = 4.0 * self.queries * pairs;
-        let head = if logits > 0 { self.head } else { 0.0 };
-        let weights = (self.layers + head) * self.trunk.bytes + self.routers * self.plain.bytes;
+        let [layers, routers, head] = match logits > 0.0 {
+            true => [self.layers, self.routers, self.head],
+            false => [self.layers_before, self.routers_before, 0.0],
+        };
+        let weights = (layers + head) * self.trunk.bytes + routers * self.plain.bytes;
         let bytes = weights + read * self.kv * self.kv_bytes;
+        // What all rows go through, and what only those do that reach the head.
+        let through = |before: f64, all: f64| 2.0 * (before * rows + (all - before) * logits);
         let mut work = Work { steps: 1.0, tokens: rows, bytes, ..Work::default() };
-        work += self.plain.operations(2.0 * self.routers * rows + attention);
-        work += self.trunk.operations(2.0 * (self.layers * rows + self.head * logits as f64));
+        work += self.plain.operations(through(self.routers_before, self.routers) + attention);
+        work += self.trunk.operations(through(self.layers_before, self.layers) + 2.0 * self.head * logits);
         work
     }
 
@@ -135,10 +160,13 @@ mod tests {
         Cost {
             routers: 100.0,
             layers: 900.0,
+            routers_before: 50.0,
+            layers_before: 600.0,
             head: 500.0,
             expert: 30.0,
-            kv: 10.0,
-            queries: 20.0,
+            kv: 5.0,
+            queries: 10.0,
+            depth: 2.0,
             window: 4,
             plain: Weight::of(2.0),
             trunk: Weight::of(2.0),
@@ -149,23 +177,32 @@ mod tests {
 
     #[test]
     fn weights_count_once_a_step_and_operations_once_a_row() {
-        let work = cost().step([(0, 1), (1, 1)].into_iter(), 2);
+        let work = cost().step([(0, 1, true), (1, 1, true)].into_iter());
         assert_eq!(work.bytes, 1500.0 * 2.0 + (1.0 + 2.0) * 10.0 * 4.0);
         assert_eq!(work.f32_operations, 2.0 * (2.0 * 1000.0 + 2.0 * 500.0) + 4.0 * 20.0 * 3.0);
-        assert_eq!(cost().step([(0, 3)].into_iter(), 0).bytes, 2000.0 + 3.0 * 40.0);
+    }
+
+    #[test]
+    fn rows_that_do_not_reach_the_head_only_leave_keys_and_values_in_the_last_layer() {
+        let work = cost().step([(0, 3, false)].into_iter());
+        assert_eq!(work.bytes, 650.0 * 2.0 + 3.0 * 20.0);
+        assert_eq!(work.f32_operations, 2.0 * 3.0 * 650.0 + 4.0 * 10.0 * 6.0);
+        let work = cost().step([(0, 3, true)].into_iter());
+        assert_eq!(work.bytes, 1500.0 * 2.0 + 2.0 * 3.0 * 20.0);
+        assert_eq!(work.f32_operations, 2.0 * (3.0 * 650.0 + 350.0 + 500.0) + 4.0 * 10.0 * (6.0 + 3.0));
     }
 
     #[test]
     fn a_window_bounds_what_is_read() {
-        let one = cost().step([(100, 1)].into_iter(), 0);
-        assert_eq!(one.bytes, 2000.0 + 4.0 * 40.0);
-        assert_eq!(one.f32_operations, 2000.0 + 80.0 * 4.0);
+        let one = cost().step([(100, 1, true)].into_iter());
+        assert_eq!(one.bytes, 3000.0 + 4.0 * 40.0);
+        assert_eq!(one.f32_operations, 3000.0 + 80.0 * 4.0);
     }
 
     #[test]
     fn products_with_quantised_weights_are_int8_and_the_router_is_not() {
         let quantised = Cost { trunk: Weight::of(1.0625), experts: Weight::of(0.5625), ..cost() };
-        let work = quantised.step([(0, 1)].into_iter(), 1);
+        let work = quantised.step([(0, 1, true)].into_iter());
         assert_eq!(work.bytes, 100.0 * 2.0 + 1400.0 * 1.0625 + 40.0);
         assert_eq!((work.f32_operations, work.int8_operations), (200.0 + 80.0, 2800.0));
         let experts = quantised.experts(Asked { experts: 2, rows: 7 });

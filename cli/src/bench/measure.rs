@@ -99,12 +99,11 @@ impl Bench {
             if let Some(random) = &random {
                 tokens = random.iter().map(|tokens| tokens[step]).collect();
             }
-            self.whole.forward.run(&tokens, &batch, Lane::Decode)?;
-            let logits = self.whole.forward.logits(&rows)?;
+            let logits = self.whole.forward.run(&tokens, &batch, Lane::Decode, &rows)?;
             let vocab = self.whole.folder.spec.vocab;
             let next = logits.chunks_exact(vocab).zip(&batch);
             tokens = next.map(|(logits, sequence)| greedy(logits, sequence.start + 1)).collect();
-            work += self.cost.step(batch.iter().map(|sequence| (sequence.start, 1)), sequences);
+            work += self.cost.step(batch.iter().map(|sequence| (sequence.start, 1, true)));
             batch.iter_mut().for_each(|sequence| sequence.start += 1);
         }
         Ok(work)
@@ -117,12 +116,13 @@ impl Bench {
         for (step, chunk) in prompt.chunks(STEP_TOKENS_MAX).enumerate() {
             let start = step * STEP_TOKENS_MAX;
             let sequence = StepSequence { start, len: chunk.len(), block_table: table.to_vec() };
-            self.whole.forward.run(chunk, &[sequence], Lane::Prefill)?;
             let last = start + chunk.len() == prompt.len();
+            let wanted: &[usize] = if last { &[chunk.len() - 1] } else { &[] };
+            let logits = self.whole.forward.run(chunk, &[sequence], Lane::Prefill, wanted)?;
             if last {
-                next = greedy(&self.whole.forward.logits(&[chunk.len() - 1])?, prompt.len());
+                next = greedy(&logits, prompt.len());
             }
-            work += self.cost.step([(start, chunk.len())].into_iter(), usize::from(last));
+            work += self.cost.step([(start, chunk.len(), last)].into_iter());
         }
         Ok((work, next))
     }

@@ -21,8 +21,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Rows whose logits are held at once: with a large vocabulary they outweigh everything else.
-const LOGIT_ROWS: usize = 64;
+/// Rows that are read at once, since the logits of all are held: with a large vocabulary they outweigh everything else.
+const ROWS_MAX: usize = 256;
 
 /// Settings of `conclave eval`.
 #[derive(Clone, Debug, clap::Args)]
@@ -199,24 +199,23 @@ fn evaluate(
     for window in windows.iter().filter(|window| window.len() > 1) {
         // The last token of a window is only asked for, never read.
         let (read, asked) = (&window[..window.len() - 1], &window[1..]);
-        let pass = |whole: &mut Whole| {
-            let block_table = (0..blocks(read.len()) as u32).collect();
-            let sequence = StepSequence { start: 0, len: read.len(), block_table };
-            whole.forward.run(read, &[sequence], Lane::Prefill)
-        };
-        pass(whole)?;
-        reference.as_deref_mut().map(pass).transpose()?;
-        let rows: Vec<usize> = (0..read.len()).collect();
-        for (rows, asked) in rows.chunks(LOGIT_ROWS).zip(asked.chunks(LOGIT_ROWS)) {
-            let logits = whole.forward.logits(rows)?;
-            for ((logits, asked), row) in logits.chunks_exact(vocab).zip(asked).zip(rows) {
+        let block_table: Vec<u32> = (0..blocks(read.len()) as u32).collect();
+        for (chunk, (read, asked)) in read.chunks(ROWS_MAX).zip(asked.chunks(ROWS_MAX)).enumerate() {
+            let start = chunk * ROWS_MAX;
+            let all: Vec<usize> = (0..read.len()).collect();
+            let pass = |whole: &mut Whole| {
+                let sequence = StepSequence { start, len: read.len(), block_table: block_table.clone() };
+                whole.forward.run(read, &[sequence], Lane::Prefill, &all)
+            };
+            let logits = pass(whole)?;
+            for ((logits, asked), row) in logits.chunks_exact(vocab).zip(asked).zip(start..) {
                 score.add(logits, *asked);
                 if let Some(file) = &mut file {
-                    file.add(*row, logits).context("write the logits")?;
+                    file.add(row, logits).context("write the logits")?;
                 }
             }
-            if let (Some(reference), Some((theirs, difference))) = (&reference, &mut against) {
-                let expected = reference.forward.logits(rows)?;
+            if let (Some(reference), Some((theirs, difference))) = (&mut reference, &mut against) {
+                let expected = pass(reference)?;
                 let both = expected.chunks_exact(vocab).zip(logits.chunks_exact(vocab)).zip(asked);
                 for ((expected, logits), asked) in both {
                     theirs.add(expected, *asked);

@@ -24,6 +24,14 @@ pub struct Kv {
     head_dim: usize,
 }
 
+impl Kv {
+    /// Where `position` of `sequence` is.
+    fn slot(&self, sequence: &StepSequence, position: usize) -> usize {
+        sequence.block_table[position / self.block_size] as usize * self.block_size
+            + position % self.block_size
+    }
+}
+
 /// A weight matrix `[rows, cols]` in f32, of quantised weights the values they stand for.
 pub struct Weights {
     values: Tensor,
@@ -235,34 +243,42 @@ impl Compute for CandleCompute {
         Ok(Tensor::cat(&[turned_low, turned_high], D::Minus1)?.reshape((rows, width))?)
     }
 
+    fn store(
+        &self,
+        layer: usize,
+        k: &Tensor,
+        v: &Tensor,
+        kv: &mut Kv,
+        sequences: &[StepSequence],
+    ) -> Result<(), ComputeError> {
+        let (keys, values) = &kv.layers[layer];
+        let (k, v) = (self.rounded(k, kv.head_dim)?, self.rounded(v, kv.head_dim)?);
+        let slots = sequences.iter().flat_map(|sequence| {
+            (sequence.start..sequence.start + sequence.len).map(|at| kv.slot(sequence, at))
+        });
+        for (row, slot) in slots.enumerate() {
+            keys.slice_set(&k.narrow(0, row, 1)?.contiguous()?, 0, slot)?;
+            values.slice_set(&v.narrow(0, row, 1)?.contiguous()?, 0, slot)?;
+        }
+        Ok(())
+    }
+
     fn attend(
         &self,
         layer: usize,
         q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        kv: &mut Kv,
+        kv: &Kv,
         sequences: &[StepSequence],
         window: Option<usize>,
     ) -> Result<Tensor, ComputeError> {
         let (keys, values) = &kv.layers[layer];
         let dim = kv.head_dim;
-        let (k, v) = (self.rounded(k, dim)?, self.rounded(v, dim)?);
         let heads = q.dims2()?.1 / dim;
         let mut outputs = Vec::new();
         let mut row = 0;
         for sequence in sequences {
-            let slot = |position: usize| {
-                sequence.block_table[position / kv.block_size] as usize * kv.block_size
-                    + position % kv.block_size
-            };
-            for offset in 0..sequence.len {
-                let at = slot(sequence.start + offset);
-                keys.slice_set(&k.narrow(0, row + offset, 1)?.contiguous()?, 0, at)?;
-                values.slice_set(&v.narrow(0, row + offset, 1)?.contiguous()?, 0, at)?;
-            }
             let seen = sequence.start + sequence.len;
-            let slots = self.ids((0..seen).map(|position| slot(position) as u32).collect())?;
+            let slots = self.ids((0..seen).map(|position| kv.slot(sequence, position) as u32).collect())?;
             // [kv_heads, seen, dim], each repeated for the query heads of its group.
             let gather = |from: &Tensor| -> Result<Tensor, ComputeError> {
                 let heads_first =
@@ -308,6 +324,10 @@ impl Compute for CandleCompute {
 
     fn select(&self, x: &Tensor, rows: &[usize]) -> Result<Tensor, ComputeError> {
         Ok(x.index_select(&self.ids(rows.iter().map(|row| *row as u32).collect())?, 0)?)
+    }
+
+    fn stack(&self, parts: Vec<Tensor>) -> Result<Tensor, ComputeError> {
+        Ok(Tensor::cat(&parts, 0)?)
     }
 
     fn download(&self, x: Tensor) -> Result<Buffer<f32>, ComputeError> {

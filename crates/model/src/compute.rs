@@ -57,16 +57,21 @@ pub trait Compute: Send + Sync + Sized + 'static {
     fn clamp(&self, x: Self::Act, limit: f32) -> Result<Self::Act, ComputeError>;
     /// Rotary embedding of `[rows, heads * head_dim]` at one absolute position per row.
     fn rope(&self, x: Self::Act, head_dim: usize, positions: &[u32]) -> Result<Self::Act, ComputeError>;
-    /// Stores `k` and `v` and attends `q`; the rows are those of `sequences` in order. `window`: positions a
-    /// row sees, itself included.
-    #[allow(clippy::too_many_arguments)]
+    /// Stores `k` and `v`, the rows of `sequences` in order.
+    fn store(
+        &self,
+        layer: usize,
+        k: &Self::Act,
+        v: &Self::Act,
+        kv: &mut Self::Kv,
+        sequences: &[StepSequence],
+    ) -> Result<(), ComputeError>;
+    /// Attends `q`, the rows of `sequences` in order, to what is stored. `window`: positions a row sees, itself included.
     fn attend(
         &self,
         layer: usize,
         q: &Self::Act,
-        k: &Self::Act,
-        v: &Self::Act,
-        kv: &mut Self::Kv,
+        kv: &Self::Kv,
         sequences: &[StepSequence],
         window: Option<usize>,
     ) -> Result<Self::Act, ComputeError>;
@@ -82,6 +87,8 @@ pub trait Compute: Send + Sync + Sized + 'static {
     ) -> Result<Self::Act, ComputeError>;
     /// The named rows of `x`, in order.
     fn select(&self, x: &Self::Act, rows: &[usize]) -> Result<Self::Act, ComputeError>;
+    /// The rows of all `parts`, of which there is at least one, one after the other.
+    fn stack(&self, parts: Vec<Self::Act>) -> Result<Self::Act, ComputeError>;
     /// `x` as host memory, row after row.
     fn download(&self, x: Self::Act) -> Result<Buffer<f32>, ComputeError>;
     /// Rows of `width` from host memory.

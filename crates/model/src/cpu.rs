@@ -24,6 +24,11 @@ impl Act {
     }
 }
 
+fn rows_of(sequences: &[StepSequence]) -> Vec<SequenceRows<'_>> {
+    let rows = sequences.iter();
+    rows.map(|s| SequenceRows { start: s.start, len: s.len, block_table: &s.block_table }).collect()
+}
+
 impl CpuCompute {
     /// For the model `spec`, on `pool`; keys and values are stored as computed.
     pub fn new(spec: &ModelSpec, pool: Arc<Pool>) -> Self {
@@ -106,23 +111,27 @@ impl Compute for CpuCompute {
         Ok(x)
     }
 
-    fn attend(
+    fn store(
         &self,
         layer: usize,
-        q: &Act,
         k: &Act,
         v: &Act,
         kv: &mut Kv,
         sequences: &[StepSequence],
+    ) -> Result<(), ComputeError> {
+        kv.layers[layer].write(&k.data, &v.data, &rows_of(sequences), &self.pool);
+        Ok(())
+    }
+
+    fn attend(
+        &self,
+        layer: usize,
+        q: &Act,
+        kv: &Kv,
+        sequences: &[StepSequence],
         window: Option<usize>,
     ) -> Result<Act, ComputeError> {
-        let rows: Vec<SequenceRows<'_>> = sequences
-            .iter()
-            .map(|s| SequenceRows { start: s.start, len: s.len, block_table: &s.block_table })
-            .collect();
-        let dim = kv.head_dim;
-        let layer = &mut kv.layers[layer];
-        layer.write(&k.data, &v.data, &rows, &self.pool);
+        let (dim, layer, rows) = (kv.head_dim, &kv.layers[layer], rows_of(sequences));
         let mut data = self.pool.buffer(q.data.len());
         let scale = (dim as f32).powf(-0.5);
         attend(&q.data, q.width / dim, layer, &rows, window, scale, &mut data, &self.pool);
@@ -146,6 +155,21 @@ impl Compute for CpuCompute {
             to.copy_from_slice(&x.data[row * x.width..(row + 1) * x.width]);
         }
         Ok(Act { data, width: x.width })
+    }
+
+    fn stack(&self, mut parts: Vec<Act>) -> Result<Act, ComputeError> {
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        let width = parts[0].width;
+        let mut data = self.pool.buffer(parts.iter().map(|part| part.data.len()).sum());
+        let mut rest = &mut data[..];
+        for part in &parts {
+            let (to, left) = rest.split_at_mut(part.data.len());
+            to.copy_from_slice(&part.data);
+            rest = left;
+        }
+        Ok(Act { data, width })
     }
 
     fn download(&self, x: Act) -> Result<Buffer<f32>, ComputeError> {

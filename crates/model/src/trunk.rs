@@ -21,6 +21,29 @@ pub struct StepSequence {
     pub block_table: Vec<u32>,
 }
 
+/// `sequences` without the rows that are not `wanted`, which are ascending: a piece for each run of them.
+fn narrowed(sequences: &[StepSequence], wanted: &[usize]) -> Vec<StepSequence> {
+    let mut pieces: Vec<StepSequence> = Vec::new();
+    let (mut first, mut at) = (0, 0);
+    let mut next = None;
+    for row in wanted {
+        while first + sequences[at].len <= *row {
+            first += sequences[at].len;
+            at += 1;
+        }
+        match pieces.last_mut() {
+            Some(piece) if next == Some(*row) && *row > first => piece.len += 1,
+            _ => {
+                let StepSequence { start, block_table, .. } = &sequences[at];
+                let start = start + row - first;
+                pieces.push(StepSequence { start, len: 1, block_table: block_table.clone() });
+            }
+        }
+        next = Some(row + 1);
+    }
+    pieces
+}
+
 struct Attention<C: Compute> {
     norm: C::Vector,
     projections: [(C::Matrix, Option<C::Vector>); 4],
@@ -158,7 +181,7 @@ impl<C: Compute> Trunk<C> {
         self.compute.embed(&self.embedding, ids)
     }
 
-    /// The attention half of `layer`.
+    /// The attention half of `layer`: the residual stream of the rows of `sequences`.
     pub fn attend(
         &self,
         layer: usize,
@@ -166,27 +189,91 @@ impl<C: Compute> Trunk<C> {
         kv: &mut C::Kv,
         sequences: &[StepSequence],
     ) -> Result<C::Act, ComputeError> {
+        let normed = self.keep(layer, &x, kv, sequences)?;
+        self.look(layer, x, &normed, kv, sequences)
+    }
+
+    /// [`Self::attend`] of the last layer, of which only the rows `wanted`, ascending, go on; `None` if there are none.
+    /// Later tokens see the keys and values of all rows, and nobody sees anything else of the others.
+    pub fn attend_last(
+        &self,
+        x: C::Act,
+        kv: &mut C::Kv,
+        sequences: &[StepSequence],
+        wanted: &[usize],
+    ) -> Result<Option<C::Act>, ComputeError> {
+        let layer = self.spec.layers - 1;
+        let normed = self.keep(layer, &x, kv, sequences)?;
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let rows: usize = sequences.iter().map(|sequence| sequence.len).sum();
+        if wanted.len() == rows {
+            return self.look(layer, x, &normed, kv, sequences).map(Some);
+        }
+        let (x, normed) = (self.compute.select(&x, wanted)?, self.compute.select(&normed, wanted)?);
+        self.look(layer, x, &normed, kv, &narrowed(sequences, wanted)).map(Some)
+    }
+
+    /// Stores the keys and values of `x`; `x` normed, from which they come.
+    fn keep(
+        &self,
+        layer: usize,
+        x: &C::Act,
+        kv: &mut C::Kv,
+        sequences: &[StepSequence],
+    ) -> Result<C::Act, ComputeError> {
         let c = &self.compute;
         let attention = &self.layers[layer].attention;
+        let normed = c.rms_norm(x, &attention.norm, self.spec.rms_eps)?;
+        let [_, (k, k_bias), (v, v_bias), _] = &attention.projections;
+        let k = c.linear(&normed, k, k_bias.as_ref())?;
+        let v = self.clipped(c.linear(&normed, v, v_bias.as_ref())?)?;
+        let k = self.turned(k, attention.qk_norm.as_ref().map(|(_, k)| k), sequences)?;
+        c.store(layer, &k, &v, kv, sequences)?;
+        Ok(normed)
+    }
+
+    /// Adds to `x` what the rows of `sequences` see; `normed` is `x` normed.
+    fn look(
+        &self,
+        layer: usize,
+        x: C::Act,
+        normed: &C::Act,
+        kv: &C::Kv,
+        sequences: &[StepSequence],
+    ) -> Result<C::Act, ComputeError> {
+        let c = &self.compute;
+        let attention = &self.layers[layer].attention;
+        let [(q, q_bias), _, _, (o, o_bias)] = &attention.projections;
+        let q = c.linear(normed, q, q_bias.as_ref())?;
+        let q = self.turned(q, attention.qk_norm.as_ref().map(|(q, _)| q), sequences)?;
+        let attended = c.attend(layer, &q, kv, sequences, self.spec.sliding_window)?;
+        c.add(x, &c.linear(&attended, o, o_bias.as_ref())?)
+    }
+
+    /// Queries or keys, normed and clipped where the family does so, turned by their positions.
+    fn turned(
+        &self,
+        x: C::Act,
+        norm: Option<&C::Vector>,
+        sequences: &[StepSequence],
+    ) -> Result<C::Act, ComputeError> {
+        let c = &self.compute;
         let positions: Vec<u32> =
             sequences.iter().flat_map(|s| (s.start..s.start + s.len).map(|p| p as u32)).collect();
-        let normed = c.rms_norm(&x, &attention.norm, self.spec.rms_eps)?;
-        let [q, k, v, o] = &attention.projections;
-        let mut qkv = [q, k, v].into_iter().map(|(weight, bias)| c.linear(&normed, weight, bias.as_ref()));
-        let mut next = || qkv.next().expect("three projections");
-        let (mut q, mut k, mut v) = (next()?, next()?, next()?);
-        if let Some((q_norm, k_norm)) = &attention.qk_norm {
-            q = c.rms_norm(&q, q_norm, self.spec.rms_eps)?;
-            k = c.rms_norm(&k, k_norm, self.spec.rms_eps)?;
+        let x = match norm {
+            Some(norm) => c.rms_norm(&x, norm, self.spec.rms_eps)?,
+            None => x,
+        };
+        c.rope(self.clipped(x)?, self.spec.head_dim, &positions)
+    }
+
+    fn clipped(&self, x: C::Act) -> Result<C::Act, ComputeError> {
+        match self.spec.clip_qkv {
+            Some(limit) => self.compute.clamp(x, limit),
+            None => Ok(x),
         }
-        if let Some(limit) = self.spec.clip_qkv {
-            (q, k, v) = (c.clamp(q, limit)?, c.clamp(k, limit)?, c.clamp(v, limit)?);
-        }
-        let q = c.rope(q, self.spec.head_dim, &positions)?;
-        let k = c.rope(k, self.spec.head_dim, &positions)?;
-        let attended = c.attend(layer, &q, &k, &v, kv, sequences, self.spec.sliding_window)?;
-        let (weight, bias) = o;
-        c.add(x, &c.linear(&attended, weight, bias.as_ref())?)
     }
 
     /// The feed-forward half of `layer`, up to the experts.
@@ -212,11 +299,27 @@ impl<C: Compute> Trunk<C> {
         self.compute.add(residual, &combined)
     }
 
-    /// Logits `[rows.len(), vocab]` of the named rows.
-    pub fn logits(&self, x: &C::Act, rows: &[usize]) -> Result<Buffer<f32>, ComputeError> {
+    /// Logits `[rows, vocab]` of the rows of all `parts`, of which there is at least one, one after the other.
+    pub fn logits(&self, parts: Vec<C::Act>) -> Result<Buffer<f32>, ComputeError> {
         let c = &self.compute;
-        let chosen = c.select(x, rows)?;
-        let normed = c.rms_norm(&chosen, &self.norm, self.spec.rms_eps)?;
+        let normed = c.rms_norm(&c.stack(parts)?, &self.norm, self.spec.rms_eps)?;
         c.download(c.linear(&normed, self.head.as_ref().unwrap_or(&self.embedding), None)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wanted_rows_keep_their_positions_and_blocks() {
+        let sequence = |start, len, block| StepSequence { start, len, block_table: vec![block] };
+        let step = [sequence(7, 4, 1), sequence(0, 1, 2), sequence(5, 3, 1)];
+        assert_eq!(narrowed(&step, &[3]), [sequence(10, 1, 1)]);
+        assert_eq!(
+            narrowed(&step, &[0, 1, 3, 4, 5, 7]),
+            [sequence(7, 2, 1), sequence(10, 1, 1), sequence(0, 1, 2), sequence(5, 1, 1), sequence(7, 1, 1)]
+        );
+        assert_eq!(narrowed(&step, &(0..8).collect::<Vec<_>>()), step);
     }
 }

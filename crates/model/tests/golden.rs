@@ -77,10 +77,22 @@ impl<C: Compute> Model<C> {
 
     /// One step over `sequences`; logits of every row.
     fn step(&mut self, tokens: &[u32], sequences: &[StepSequence]) -> Vec<f32> {
-        let hidden = self.trunk.spec().hidden;
+        self.step_for(tokens, sequences, &(0..tokens.len()).collect::<Vec<_>>())
+    }
+
+    /// One step over `sequences`; logits of the rows `wanted`.
+    fn step_for(&mut self, tokens: &[u32], sequences: &[StepSequence], wanted: &[usize]) -> Vec<f32> {
+        let (hidden, layers) = (self.trunk.spec().hidden, self.trunk.spec().layers);
         let mut x = self.trunk.embed(tokens).unwrap();
-        for layer in 0..self.trunk.spec().layers {
-            x = self.trunk.attend(layer, x, &mut self.kv, sequences).unwrap();
+        for layer in 0..layers {
+            x = if layer + 1 < layers {
+                self.trunk.attend(layer, x, &mut self.kv, sequences).unwrap()
+            } else {
+                match self.trunk.attend_last(x, &mut self.kv, sequences, wanted).unwrap() {
+                    Some(x) => x,
+                    None => return Vec::new(),
+                }
+            };
             x = match self.trunk.feed_forward(layer, x).unwrap() {
                 FeedForward::Dense(x) => x,
                 FeedForward::Sparse { residual, rows, routing } => {
@@ -101,7 +113,7 @@ impl<C: Compute> Model<C> {
                 }
             };
         }
-        self.trunk.logits(&x, &(0..tokens.len()).collect::<Vec<_>>()).unwrap().to_vec()
+        self.trunk.logits(vec![x]).unwrap().to_vec()
     }
 }
 
@@ -253,6 +265,56 @@ fn every_golden_holds_as_gguf() {
         golden.folder = ModelFolder::open(&file, DtypeChoice::F32).unwrap();
         assert_eq!(golden.folder.spec, spec, "{case:?}");
         check(&golden, &case, "cpu from GGUF", cpu(&golden.folder, 1));
+    }
+}
+
+/// Two steps of two sequences, of which the first wants only some rows: what it gives, and all that the second gives.
+fn two_steps<C: Compute>(model: &mut Model<C>, prompt: &[u32], wanted: &[usize]) -> (Vec<f32>, Vec<f32>) {
+    let (half, other) = (prompt.len() / 2, &prompt[..4]);
+    let sequences = |starts: [usize; 2], lens: [usize; 2]| {
+        let at =
+            |at: usize, block| StepSequence { start: starts[at], len: lens[at], block_table: blocks(block) };
+        [at(0, 0), at(1, 20)]
+    };
+    let first = model.step_for(&[&prompt[..half], other].concat(), &sequences([0, 0], [half, 4]), wanted);
+    let rest = [&prompt[half..], &other[..1]].concat();
+    (first, model.step(&rest, &sequences([half, 4], [prompt.len() - half, 1])))
+}
+
+/// What [`two_steps`] gives where only some rows are wanted, and what of it there is where all are.
+fn with_and_without<C: Compute>(load: impl Fn() -> Model<C>, prompt: &[u32]) -> Vec<[Vec<f32>; 2]> {
+    let (half, mut model) = (prompt.len() / 2, load());
+    let vocab = model.trunk.spec().vocab;
+    let (every, later) = two_steps(&mut model, prompt, &(0..half + 4).collect::<Vec<_>>());
+    // None, the last of each sequence, and one in the middle with what surrounds the border of the two.
+    let wanted = [vec![], vec![half - 1, half + 3], vec![1, half - 1, half, half + 1]];
+    let pair = |wanted: Vec<usize>| {
+        let (some, after) = two_steps(&mut load(), prompt, &wanted);
+        let of_all = wanted.iter().flat_map(|row| &every[row * vocab..(row + 1) * vocab]).chain(&later);
+        [[some, after].concat(), of_all.copied().collect()]
+    };
+    wanted.map(pair).into()
+}
+
+#[test]
+fn rows_that_nobody_wants_are_missed_by_nobody() {
+    for (case, form) in goldens().into_iter().flat_map(|case| forms().map(|form| (case.clone(), form))) {
+        let mut golden = read(&case);
+        golden.folder = golden.folder.with_weights(form);
+        let load = || Model::load(&golden.folder, cpu(&golden.folder, 2));
+        for [some, of_all] in with_and_without(load, &golden.prompt) {
+            assert!(some == of_all, "{case:?}: bits of our kernels");
+        }
+    }
+    for case in goldens() {
+        let (golden, _) = on_candle(read(&case), &Device::Cpu, KvDtype::F32);
+        let load = || Model::load(&golden.folder, CandleCompute::new(&golden.folder.spec, Device::Cpu));
+        for [some, of_all] in with_and_without(load, &golden.prompt) {
+            assert_eq!(some.len(), of_all.len());
+            let off = some.iter().zip(&of_all).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+            let largest = of_all.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
+            assert!(off <= 1e-5 * largest, "{case:?} on candle: off by {off} of {largest}");
+        }
     }
 }
 

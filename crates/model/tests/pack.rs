@@ -44,7 +44,7 @@ fn results(folder: &ModelFolder, manifest: &Manifest) -> (Vec<f32>, Vec<f32>) {
     let x = trunk.embed(&[3, 1, 4, 1, 5]).unwrap();
     let sequence = [StepSequence { start: 0, len: 5, block_table: vec![0] }];
     let x = trunk.attend(0, x, &mut kv, &sequence).unwrap();
-    let logits = trunk.logits(&x, &[0, 4]).unwrap().to_vec();
+    let logits = trunk.logits(vec![x]).unwrap().to_vec();
     let layer = folder.spec.moe_layers()[0].0;
     let expert = ExpertFfn::load(folder, manifest, ExpertKey::new(layer, 1)).unwrap();
     let rows: Vec<f32> = (0..2 * folder.spec.hidden).map(|i| (i % 13) as f32 / 13.0 - 0.5).collect();

@@ -33,8 +33,8 @@ pub enum ForwardError {
         error: DispatchError,
         /// Which rows need which experts in that layer.
         routing: Arc<Routing>,
-        /// Where in the pass the rows of `routing` begin.
-        first_row: usize,
+        /// Which rows of the pass the rows of `routing` are.
+        rows: Vec<usize>,
     },
 }
 
@@ -47,16 +47,11 @@ pub struct Forward<C: Compute> {
     cutter: Cutter,
 }
 
-/// The last residual streams of a pass: what logits are made from.
-pub struct Passed<A> {
-    /// The first row of each part, and its stream.
-    parts: Vec<(usize, A)>,
-}
-
 /// Consecutive rows of a pass that go through the layers together.
 struct MicroBatch<A> {
-    first_row: usize,
     sequences: Vec<StepSequence>,
+    /// Which rows of the pass those of the stream are: all that `sequences` have, or in the end those that are wanted.
+    rows: Vec<usize>,
     stream: Stream<A>,
 }
 
@@ -69,8 +64,15 @@ enum Stream<A> {
         routing: Arc<Routing>,
         call: AbortOnDropHandle<Result<Buffer<f32>, DispatchError>>,
     },
-    /// Taken out, for the time of a layer.
+    /// Taken out, for the time of a layer, or no row of it is wanted.
     Taken,
+}
+
+impl<A> Stream<A> {
+    /// Whether asking for it would mean waiting.
+    fn is_away(&self) -> bool {
+        matches!(self, Self::Away { call, .. } if !call.is_finished())
+    }
 }
 
 /// Cuts `sequences` of `rows` in all into `parts` of nearly equal rows; a sequence may go on in the next part.
@@ -131,7 +133,8 @@ impl<C: Compute> Forward<C> {
         self.trunk.spec()
     }
 
-    /// Runs `tokens`, the rows of `sequences` in order, through every layer.
+    /// Runs `tokens`, the rows of `sequences` in order, through every layer; logits `[wanted.len(), vocab]` of the rows
+    /// `wanted`, which are ascending.
     ///
     /// - Every id is below the vocabulary's size; block tables cover every position up to the last row's.
     /// - Blocks the calling thread, which must not be one of the runtime's.
@@ -140,13 +143,14 @@ impl<C: Compute> Forward<C> {
         tokens: &[u32],
         sequences: &[StepSequence],
         lane: Lane,
-    ) -> Result<Passed<C::Act>, ForwardError> {
+        wanted: &[usize],
+    ) -> Result<Vec<f32>, ForwardError> {
         let began = Instant::now();
         let parts = self.cutter.parts(tokens.len(), self.dispatcher.is_away());
-        let passed = self.run_cut(tokens, cut(sequences, tokens.len(), parts), lane)?;
+        let logits = self.run_cut(tokens, cut(sequences, tokens.len(), parts), lane, wanted)?;
         self.cutter.took(tokens.len(), parts, began.elapsed().as_secs_f64());
         metrics::counter!("conclave_micro_batches_total").increment(parts as u64);
-        Ok(passed)
+        Ok(logits)
     }
 
     fn run_cut(
@@ -154,24 +158,36 @@ impl<C: Compute> Forward<C> {
         tokens: &[u32],
         parts: Vec<(usize, Vec<StepSequence>)>,
         lane: Lane,
-    ) -> Result<Passed<C::Act>, ForwardError> {
+        wanted: &[usize],
+    ) -> Result<Vec<f32>, ForwardError> {
         let alone = parts.len() == 1;
         // Calls that are under way must not wait for the trunk.
         let _helped = (!alone).then(|| self.driver.beside());
         let mut batches: Vec<MicroBatch<C::Act>> = Vec::with_capacity(parts.len());
         for (first_row, sequences) in parts {
             let rows: usize = sequences.iter().map(|sequence| sequence.len).sum();
-            let x = self.trunk.embed(&tokens[first_row..first_row + rows])?;
-            batches.push(MicroBatch { first_row, sequences, stream: Stream::Here(x) });
+            let rows = first_row..first_row + rows;
+            let x = self.trunk.embed(&tokens[rows.clone()])?;
+            batches.push(MicroBatch { sequences, rows: rows.collect(), stream: Stream::Here(x) });
         }
-        for layer in 0..self.spec().layers {
+        let layers = self.spec().layers;
+        for layer in 0..layers {
             for batch in &mut batches {
-                let first_row = batch.first_row;
                 let stream = std::mem::replace(&mut batch.stream, Stream::Taken);
-                let x = self.back(stream, first_row)?;
-                let x = self.trunk.attend(layer, x, &mut self.kv, &batch.sequences)?;
+                let x = self.back(stream, &batch.rows)?;
+                let x = if layer + 1 < layers {
+                    self.trunk.attend(layer, x, &mut self.kv, &batch.sequences)?
+                } else {
+                    let first_row = batch.rows[0];
+                    batch.rows.retain(|row| wanted.binary_search(row).is_ok());
+                    let wanted: Vec<usize> = batch.rows.iter().map(|row| row - first_row).collect();
+                    match self.trunk.attend_last(x, &mut self.kv, &batch.sequences, &wanted)? {
+                        Some(x) => x,
+                        None => continue,
+                    }
+                };
                 batch.stream =
-                    match self.trunk.feed_forward(layer, x).map_err(|error| at(error, first_row))? {
+                    match self.trunk.feed_forward(layer, x).map_err(|error| at(error, &batch.rows))? {
                         FeedForward::Dense(x) => Stream::Here(x),
                         FeedForward::Sparse { residual, rows, routing } if alone => {
                             let (layer, hidden) = (LayerIdx(layer as u32), self.spec().hidden);
@@ -184,7 +200,7 @@ impl<C: Compute> Forward<C> {
                                 &routing,
                             );
                             let combined = self.driver.block_on(call);
-                            Stream::Here(self.add(residual, combined, Arc::new(routing), first_row)?)
+                            Stream::Here(self.add(residual, combined, Arc::new(routing), &batch.rows)?)
                         }
                         FeedForward::Sparse { residual, rows, routing } => {
                             self.send(LayerIdx(layer as u32), lane, residual, rows, routing)
@@ -192,11 +208,29 @@ impl<C: Compute> Forward<C> {
                     };
             }
         }
-        let mut passed = Vec::with_capacity(batches.len());
+        batches.retain(|batch| !batch.rows.is_empty());
+        self.logits(batches)
+    }
+
+    /// Logits of all rows of `batches`. Those of the last one, which may be away for a while yet, are made apart then: it
+    /// takes reading the output head twice.
+    fn logits(&self, mut batches: Vec<MicroBatch<C::Act>>) -> Result<Vec<f32>, ForwardError> {
+        let mut logits = Vec::new();
+        let last = batches.split_off(batches.len().saturating_sub(1));
+        let mut here = Vec::with_capacity(batches.len() + 1);
         for batch in batches {
-            passed.push((batch.first_row, self.back(batch.stream, batch.first_row)?));
+            here.push(self.back(batch.stream, &batch.rows)?);
         }
-        Ok(Passed { parts: passed })
+        for batch in last {
+            if !here.is_empty() && batch.stream.is_away() {
+                logits.extend_from_slice(&self.trunk.logits(std::mem::take(&mut here))?);
+            }
+            here.push(self.back(batch.stream, &batch.rows)?);
+        }
+        if !here.is_empty() {
+            logits.extend_from_slice(&self.trunk.logits(here)?);
+        }
+        Ok(logits)
     }
 
     /// Sends rows to their experts and goes on with something else.
@@ -218,11 +252,11 @@ impl<C: Compute> Forward<C> {
     }
 
     /// The residual stream with the experts' share, waited for if need be.
-    fn back(&self, stream: Stream<C::Act>, first_row: usize) -> Result<C::Act, ForwardError> {
+    fn back(&self, stream: Stream<C::Act>, rows: &[usize]) -> Result<C::Act, ForwardError> {
         match stream {
             Stream::Here(x) => Ok(x),
             Stream::Away { residual, routing, call } => match self.driver.block_on(call) {
-                Ok(combined) => self.add(residual, combined, routing, first_row),
+                Ok(combined) => self.add(residual, combined, routing, rows),
                 // Nobody else aborts the call, so it panicked: that goes on in the thread that needs its result.
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },
@@ -235,42 +269,82 @@ impl<C: Compute> Forward<C> {
         residual: C::Act,
         combined: Result<Buffer<f32>, DispatchError>,
         routing: Arc<Routing>,
-        first_row: usize,
+        rows: &[usize],
     ) -> Result<C::Act, ForwardError> {
         match combined {
             Ok(combined) => Ok(self.trunk.add(residual, combined)?),
-            Err(error) => Err(ForwardError::Unavailable { error, routing, first_row }),
+            Err(error) => Err(ForwardError::Unavailable { error, routing, rows: rows.to_vec() }),
         }
-    }
-
-    /// Logits `[rows.len(), vocab]` of the named rows of a pass, in ascending order.
-    pub fn logits(&self, passed: &Passed<C::Act>, rows: &[usize]) -> Result<Vec<f32>, ComputeError> {
-        let mut logits = Vec::new();
-        let mut rest = rows;
-        for (part, (first_row, x)) in passed.parts.iter().enumerate() {
-            let end = passed.parts.get(part + 1).map_or(usize::MAX, |(first_row, _)| *first_row);
-            let (of_part, later) = rest.split_at(rest.partition_point(|row| *row < end));
-            rest = later;
-            if !of_part.is_empty() {
-                let rows: Vec<usize> = of_part.iter().map(|row| row - first_row).collect();
-                logits.extend_from_slice(&self.trunk.logits(x, &rows)?);
-            }
-        }
-        Ok(logits)
     }
 }
 
-/// `error` with its row counted from the beginning of the pass.
-fn at(error: TrunkError, first_row: usize) -> ForwardError {
+/// `error` of a stream whose rows are those `rows` of the pass, told by the pass's row.
+fn at(error: TrunkError, rows: &[usize]) -> ForwardError {
     match error {
         TrunkError::Compute(error) => error.into(),
-        TrunkError::Route(error) => RouteError { row: error.row + first_row }.into(),
+        TrunkError::Route(error) => RouteError { row: rows[error.row] }.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch::Homes;
+    use conclave_expert::{LocalExperts, RowDtype};
+    use conclave_kernels::Pool;
+    use conclave_model::{CpuCompute, DtypeChoice, Manifest, ModelFolder};
+    use conclave_types::{NodeId, PlacementEpoch};
+    use std::path::Path;
+
+    /// Logits of two passes over two prompts: some rows of the first pass, all of the second.
+    fn passes(overlap: Overlap, wanted: &[usize]) -> [Vec<f32>; 2] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/qwen3_moe/tied");
+        let folder = ModelFolder::open(&path, DtypeChoice::Auto).unwrap();
+        let (manifest, pool) = (Manifest::compute(&folder).unwrap(), Arc::new(Pool::inline()));
+        let keys = || folder.spec.expert_keys();
+        let experts = LocalExperts::load(&folder, &manifest, keys(), pool.clone()).unwrap();
+        let node = NodeId(1);
+        let homes = Homes {
+            epoch: PlacementEpoch(1),
+            map: keys().map(|key| (key, vec![node])).collect(),
+            backends: [(node, Arc::new(experts) as _)].into(),
+        };
+        let digest = manifest.model_digest(&folder);
+        let dispatcher = Dispatcher::new(digest, keys(), RowDtype::Bf16, homes, pool.clone());
+        let trunk = Trunk::load(CpuCompute::new(&folder.spec, pool), &folder).unwrap();
+        let driver = Driver::start().unwrap();
+        let forward = Forward::new(trunk, 8, 16, Arc::new(dispatcher), driver).unwrap();
+        let mut forward = forward.with_overlap(overlap);
+        let sequences = |starts: [usize; 2], lens: [usize; 2]| {
+            [0, 1].map(|at| StepSequence {
+                start: starts[at],
+                len: lens[at],
+                block_table: vec![3 + at as u32],
+            })
+        };
+        let tokens: Vec<u32> = (0..24).map(|at| (at * 7 + 3) % 50).collect();
+        let first = forward.run(&tokens[..20], &sequences([0, 0], [9, 11]), Lane::Prefill, wanted).unwrap();
+        let all = [0, 1, 2, 3];
+        let second = forward.run(&tokens[20..], &sequences([9, 11], [1, 3]), Lane::Prefill, &all).unwrap();
+        [first, second]
+    }
+
+    #[test]
+    fn neither_cuts_nor_rows_that_nobody_wants_change_a_bit() {
+        let [every, after] = passes(Overlap::Off, &(0..20).collect::<Vec<_>>());
+        let vocab = every.len() / 20;
+        // None; the last of each sequence; all of one of the parts and none of another.
+        for wanted in [vec![], vec![8, 19], (5..11).collect()] {
+            let of_every: Vec<f32> =
+                wanted.iter().flat_map(|row| &every[row * vocab..(row + 1) * vocab]).copied().collect();
+            for overlap in [Overlap::Off, Overlap::Two, Overlap::Four] {
+                assert!(
+                    passes(overlap, &wanted) == [of_every.clone(), after.clone()],
+                    "{overlap:?}, {wanted:?}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn a_cut_keeps_every_row_in_order() {

@@ -11,7 +11,7 @@ mod prefix;
 mod step;
 
 pub use driver::Driver;
-pub use forward::{Forward, ForwardError, Passed};
+pub use forward::{Forward, ForwardError};
 pub use overlap::Overlap;
 pub(crate) use prefix::salt;
 

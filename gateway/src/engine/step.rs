@@ -109,11 +109,8 @@ impl<C: Compute> Engine<C> {
             }
         }
         let lane = if plan.is_prefill() { Lane::Prefill } else { Lane::Decode };
-        let x = self.forward.run(&tokens, &sequences, lane).map_err(|error| failure(plan, error))?;
-        if last_rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let logits = self.forward.logits(&x, &last_rows).map_err(|error| failure(plan, error.into()))?;
+        let logits = self.forward.run(&tokens, &sequences, lane, &last_rows);
+        let logits = logits.map_err(|error| failure(plan, error))?;
         let sampling = plan.slices.iter().filter(|slice| slice.samples);
         let rows = logits.chunks_exact(self.forward.spec().vocab);
         Ok(sampling.zip(rows).map(|(slice, logits)| (slice.id, self.sample(slice, logits))).collect())
@@ -143,13 +140,13 @@ fn failure(plan: &StepPlan, error: ForwardError) -> StepFailure {
     let (code, ended) = match error {
         ForwardError::Compute(_) => (ErrorCode::Internal, plan.slices.iter().map(|slice| slice.id).collect()),
         ForwardError::Route(error) => (ErrorCode::Internal, vec![row_owner(plan, error.row)]),
-        ForwardError::Unavailable { error: DispatchError::NoReplica { experts, .. }, routing, first_row } => {
+        ForwardError::Unavailable { error: DispatchError::NoReplica { experts, .. }, routing, rows } => {
             let needs = |row: &usize| {
                 let chosen = &routing.experts[row * routing.top_k..(row + 1) * routing.top_k];
                 chosen.iter().any(|expert| experts.contains(expert))
             };
             let mut ended: Vec<RequestId> =
-                (0..routing.rows()).filter(needs).map(|row| row_owner(plan, first_row + row)).collect();
+                (0..routing.rows()).filter(needs).map(|row| row_owner(plan, rows[row])).collect();
             ended.dedup();
             (ErrorCode::ExpertUnavailable, ended)
         }
