@@ -3,7 +3,9 @@
 //! Keeps true: a call ends with its answer, or with `Unreachable` the moment its connection is lost; dropping
 //! a call cancels it at the node; a lost connection is opened again in the background.
 
-use crate::{CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, STREAM_WINDOW, socket_path};
+use crate::{
+    CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, REPLY_BYTES_MAX, STREAM_WINDOW, socket_path,
+};
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, Lane};
 use conclave_proto::convert::expert as convert;
 use conclave_proto::expert::experts_client::ExpertsClient;
@@ -31,7 +33,13 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LAST: Duration = Duration::from_secs(1);
 
-type Waiting = DashMap<u64, oneshot::Sender<ExpertReply>>;
+type Waiting = DashMap<u64, Caller>;
+
+/// A call that waits for its answer.
+struct Caller {
+    answer: oneshot::Sender<ExpertReply>,
+    replies: convert::Replies,
+}
 
 /// One connection, opened again whenever it is lost.
 struct Connection {
@@ -139,9 +147,13 @@ async fn stream(
     let mut replies = client.run(request).await?.into_inner();
     calls.send_replace(Some(sender));
     while let Some(Ok(reply)) = replies.next().await {
+        let id = reply.call_id;
+        if waiting.get_mut(&id).is_some_and(|mut caller| caller.replies.wait_after(&reply)) {
+            continue;
+        }
         // A call that was dropped no longer waits.
-        if let Some((_, caller)) = waiting.remove(&reply.call_id) {
-            let _ = caller.send(reply);
+        if let Some((_, Caller { answer, replies })) = waiting.remove(&id) {
+            let _ = answer.send(replies.whole(reply));
         }
     }
     Ok(())
@@ -211,11 +223,14 @@ impl GrpcExperts {
         let lost = || ExpertError::Unreachable(format!("the connection to {} is down", self.address));
         let calls = connection.calls.borrow().clone().ok_or_else(lost)?;
         let call_id = self.next_call.fetch_add(1, Ordering::Relaxed);
+        let asked = convert::Asked::from(&batch);
         let (sender, answer) = oneshot::channel();
-        connection.waiting.insert(call_id, sender);
+        let caller = Caller { answer: sender, replies: convert::Replies::to(&asked) };
+        connection.waiting.insert(call_id, caller);
         let guard = CancelOnDrop { connection, calls, call_id };
         // Sending fails, and waiting ends, when the connection is lost; the caller then asks another home.
-        guard.calls.send(convert::request(call_id, &batch)).await.map_err(|_| lost())?;
+        let request = ExpertRequest { reply_bytes_max: REPLY_BYTES_MAX, ..convert::request(call_id, &batch) };
+        guard.calls.send(request).await.map_err(|_| lost())?;
         // A call entered after the connection was cleared would wait for ever. The channel is taken down before
         // that clearing, so seeing it still there means that the clearing is yet to come and finds this call.
         if !connection.calls.borrow().as_ref().is_some_and(|now| now.same_channel(&guard.calls)) {
@@ -228,7 +243,7 @@ impl GrpcExperts {
                 .map_err(|_| ExpertError::Deadline(deadline))??,
             None => answer.await?,
         };
-        convert::output(reply, &convert::Asked::from(&batch))
+        convert::output(reply, &asked)
     }
 }
 

@@ -20,5 +20,8 @@ const MESSAGE_BYTES_MAX: usize = 640 << 20;
 const STREAM_WINDOW: u32 = 16 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 const FRAME_SIZE: u32 = 1 << 20;
+/// Bytes of rows in one reply. A long answer in pieces is written, sent and read at once, each piece in the caches; in one
+/// piece it passes through memory three times.
+const REPLY_BYTES_MAX: u32 = 512 << 10;
 /// The metadata key that names a stream's lane.
 const LANE_KEY: &str = "conclave-lane";

@@ -120,6 +120,7 @@ impl<B: ExpertBackend> Experts for ExpertService<B> {
                 running.retain(|_, call| !call.is_finished());
                 let (backend, replies, share) =
                     (backend.clone(), replies.clone(), share.of(&message.traceparent));
+                let bytes_max = message.reply_bytes_max;
                 let call = tokio::spawn(async move {
                     let result = match convert::batch(message, lane) {
                         Ok(batch) => {
@@ -133,8 +134,12 @@ impl<B: ExpertBackend> Experts for ExpertService<B> {
                     if let Some(share) = share {
                         share.ended(result.as_ref().map(ExpertOutput::took).map_err(ExpertError::kind));
                     }
-                    // A caller that is gone needs no reply.
-                    let _ = replies.send(Ok(convert::reply(call_id, result))).await;
+                    for reply in convert::replies(call_id, result, bytes_max) {
+                        if replies.send(Ok(reply)).await.is_err() {
+                            // A caller that is gone needs no reply.
+                            return;
+                        }
+                    }
                 });
                 running.insert(call_id, call.abort_handle());
             }

@@ -75,6 +75,33 @@ async fn remote_experts_conform_bit_for_bit() {
 }
 
 #[tokio::test]
+async fn an_answer_of_several_replies_has_the_same_bits() {
+    let (local, model, hidden) = experts(4);
+    let local = Arc::new(local);
+    let (address, _server) = serve(local.clone(), "127.0.0.1:0").await;
+    let remote = GrpcExperts::new(&address, None, &Credentials::default()).unwrap();
+    remote.connected().await;
+    let count = 8192;
+    let values: Vec<f32> = (0..count * hidden).map(|i| (i as f32 * 0.37).sin()).collect();
+    let rows: Vec<u32> = (0..count as u32).collect();
+    let long = ExpertBatch {
+        rows: Rows::from_f32(RowDtype::F32, hidden, &values),
+        experts: [0, 3].map(|expert| ExpertRows { expert: ExpertIdx(expert), rows: rows.clone() }).into(),
+        ..call(model, hidden, 1, Lane::Prefill, RowDtype::F32)
+    };
+    let short = call(model, hidden, 1, Lane::Prefill, RowDtype::Bf16);
+    let (of_long, of_short) = tokio::join!(remote.run(long.clone()), remote.run(short.clone()));
+    let of_long = of_long.unwrap();
+    assert!(
+        of_long.rows.data.len() > 3 << 19,
+        "{} bytes: too few for several replies",
+        of_long.rows.data.len()
+    );
+    assert!(of_long.rows == local.run(long).await.unwrap().rows);
+    assert_eq!(of_short.unwrap().rows, local.run(short).await.unwrap().rows);
+}
+
+#[tokio::test]
 async fn a_node_of_this_machine_is_called_through_its_socket() {
     let (local, model, hidden) = experts(4);
     let local = Arc::new(local);

@@ -6,6 +6,7 @@
 use crate::expert::expert_reply::Outcome;
 use crate::expert::refusal::Kind;
 use crate::expert::{ExpertReply, ExpertRequest, Refusal, RowDtype as WireDtype};
+use bytes::{Bytes, BytesMut};
 use conclave_expert::{ExpertBatch, ExpertError, ExpertOutput, ExpertRows, Lane, RowDtype, Rows};
 use conclave_types::{Digest, ExpertIdx, LayerIdx, PlacementEpoch};
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub fn request(call_id: u64, batch: &ExpertBatch) -> ExpertRequest {
         row_indices: batch.experts.iter().flat_map(|expert| expert.rows.iter().copied()).collect(),
         traceparent: batch.traceparent.clone(),
         cancel: false,
+        reply_bytes_max: 0,
     }
 }
 
@@ -117,20 +119,67 @@ fn refusal(error: &ExpertError) -> Refusal {
     refusal
 }
 
-/// The message of an answer.
-pub fn reply(call_id: u64, result: Result<ExpertOutput, ExpertError>) -> ExpertReply {
-    match result {
-        Ok(output) => ExpertReply {
-            call_id,
-            queue_us: output.queue_us,
-            compute_us: output.compute_us,
-            outcome: Some(Outcome::Rows(output.rows.data)),
-        },
-        Err(error) => ExpertReply {
-            call_id,
-            outcome: Some(Outcome::Refusal(refusal(&error))),
-            ..ExpertReply::default()
-        },
+/// The messages of an answer, with at most `bytes_max` of rows in each; 0: all in one.
+pub fn replies(
+    call_id: u64,
+    result: Result<ExpertOutput, ExpertError>,
+    bytes_max: u32,
+) -> impl Iterator<Item = ExpertReply> {
+    let (mut rest, last) = match result {
+        Ok(ExpertOutput { rows, queue_us, compute_us }) => {
+            (rows.data, ExpertReply { call_id, queue_us, compute_us, ..ExpertReply::default() })
+        }
+        Err(error) => {
+            let outcome = Some(Outcome::Refusal(refusal(&error)));
+            (Bytes::new(), ExpertReply { call_id, outcome, ..ExpertReply::default() })
+        }
+    };
+    let most = if bytes_max == 0 { usize::MAX } else { bytes_max as usize };
+    let mut last = Some(last);
+    std::iter::from_fn(move || {
+        if rest.len() > most {
+            let outcome = Some(Outcome::Rows(rest.split_to(most)));
+            return Some(ExpertReply { call_id, outcome, more: true, ..ExpertReply::default() });
+        }
+        let mut reply = last.take()?;
+        reply.outcome.get_or_insert_with(|| Outcome::Rows(std::mem::take(&mut rest)));
+        Some(reply)
+    })
+}
+
+/// The replies of one answer as they come, one after the other.
+#[derive(Debug)]
+pub struct Replies {
+    expected: usize,
+    rows: BytesMut,
+}
+
+impl Replies {
+    /// Of the call `asked`.
+    pub fn to(asked: &Asked) -> Self {
+        Self { expected: asked.bytes(), rows: BytesMut::new() }
+    }
+
+    /// Whether to wait for more after `reply`, whose rows are kept then. Of rows that are too many none is kept.
+    pub fn wait_after(&mut self, reply: &ExpertReply) -> bool {
+        let Some(Outcome::Rows(rows)) = reply.outcome.as_ref().filter(|_| reply.more) else { return false };
+        let fit = rows.len() <= self.expected - self.rows.len();
+        if fit {
+            self.rows.reserve(self.expected - self.rows.len());
+            self.rows.extend_from_slice(rows);
+        }
+        fit
+    }
+
+    /// `last` with all rows that came before it.
+    pub fn whole(mut self, last: ExpertReply) -> ExpertReply {
+        match last.outcome {
+            Some(Outcome::Rows(rows)) if !self.rows.is_empty() => {
+                self.rows.extend_from_slice(&rows);
+                ExpertReply { outcome: Some(Outcome::Rows(self.rows.freeze())), ..last }
+            }
+            outcome => ExpertReply { outcome, ..last },
+        }
     }
 }
 
@@ -143,6 +192,13 @@ pub struct Asked {
     layer: LayerIdx,
     epoch: PlacementEpoch,
     model: Digest,
+}
+
+impl Asked {
+    /// Bytes of the answer's rows.
+    fn bytes(&self) -> usize {
+        self.output_rows * self.dtype.row_bytes(self.width)
+    }
 }
 
 impl From<&ExpertBatch> for Asked {
@@ -162,7 +218,7 @@ impl From<&ExpertBatch> for Asked {
 pub fn output(message: ExpertReply, asked: &Asked) -> Result<ExpertOutput, ExpertError> {
     match message.outcome {
         Some(Outcome::Rows(data)) => {
-            let expected = asked.output_rows * asked.dtype.row_bytes(asked.width);
+            let expected = asked.bytes();
             if data.len() != expected {
                 return Err(ExpertError::Protocol(format!(
                     "{} bytes of rows instead of {expected}",
@@ -235,8 +291,44 @@ mod tests {
             ExpertError::Deadline(Duration::from_millis(250)),
             ExpertError::Failed("NaN".to_owned()),
         ] {
-            assert_eq!(output(reply(9, Err(error.clone())), &Asked::from(&call())), Err(error));
+            let sent: Vec<ExpertReply> = replies(9, Err(error.clone()), 1).collect();
+            assert_eq!(output(received(sent), &Asked::from(&call())), Err(error));
         }
+    }
+
+    /// What a caller makes of the replies to [`call`].
+    fn received(sent: Vec<ExpertReply>) -> ExpertReply {
+        let mut before = Replies::to(&Asked::from(&call()));
+        let last = sent.into_iter().find(|reply| !before.wait_after(reply));
+        before.whole(last.expect("one reply is the last"))
+    }
+
+    fn answer(values: &[f32]) -> ExpertOutput {
+        ExpertOutput { rows: Rows::from_f32(RowDtype::Bf16, 2, values), queue_us: 3, compute_us: 4 }
+    }
+
+    #[test]
+    fn an_answer_in_several_replies_is_the_same_answer() {
+        // Three rows of four bytes.
+        let whole = answer(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        for (bytes_max, count) in [(0, 1), (12, 1), (8, 2), (4, 3), (5, 3), (1, 12)] {
+            let sent: Vec<ExpertReply> = replies(9, Ok(whole.clone()), bytes_max).collect();
+            assert_eq!(sent.len(), count, "at most {bytes_max} bytes each");
+            assert_eq!(output(received(sent), &Asked::from(&call())), Ok(whole.clone()));
+        }
+    }
+
+    #[test]
+    fn a_node_that_breaks_off_or_never_ends_is_refused() {
+        let sent: Vec<ExpertReply> = replies(9, Ok(answer(&[0.0; 6])), 4).collect();
+        let failed = replies(9, Err(ExpertError::Failed("NaN".to_owned())), 4).next().unwrap();
+        let broken = received(vec![sent[0].clone(), failed]);
+        let asked = Asked::from(&call());
+        assert_eq!(output(broken, &asked), Err(ExpertError::Failed("NaN".to_owned())));
+        let endless = received(vec![sent[0].clone(); 9]);
+        assert!(matches!(output(endless, &asked), Err(ExpertError::Protocol(_))));
+        let missing = received(vec![sent[0].clone(), sent[2].clone()]);
+        assert!(matches!(output(missing, &asked), Err(ExpertError::Protocol(_))));
     }
 
     #[test]
@@ -260,8 +352,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_the_wrong_size_is_refused() {
-        let rows = Rows::from_f32(RowDtype::Bf16, 2, &[0.0; 4]);
-        let short = reply(1, Ok(ExpertOutput { rows, queue_us: 0, compute_us: 0 }));
-        assert!(matches!(output(short, &Asked::from(&call())), Err(ExpertError::Protocol(_))));
+        let short = replies(1, Ok(answer(&[0.0; 4])), 0).collect();
+        assert!(matches!(output(received(short), &Asked::from(&call())), Err(ExpertError::Protocol(_))));
     }
 }
