@@ -212,17 +212,13 @@ impl<C: Compute> Forward<C> {
         self.logits(batches)
     }
 
-    /// Logits of all rows of `batches`. Those of the last one, which may be away for a while yet, are made apart then: it
-    /// takes reading the output head twice.
-    fn logits(&self, mut batches: Vec<MicroBatch<C::Act>>) -> Result<Vec<f32>, ForwardError> {
+    /// Logits of all rows of `batches`. While the last of them is away those of the others are made, which takes reading
+    /// the output head twice.
+    fn logits(&self, batches: Vec<MicroBatch<C::Act>>) -> Result<Vec<f32>, ForwardError> {
         let mut logits = Vec::new();
-        let last = batches.split_off(batches.len().saturating_sub(1));
-        let mut here = Vec::with_capacity(batches.len() + 1);
-        for batch in batches {
-            here.push(self.back(batch.stream, &batch.rows)?);
-        }
-        for batch in last {
-            if !here.is_empty() && batch.stream.is_away() {
+        let (count, mut here) = (batches.len(), Vec::with_capacity(batches.len()));
+        for (at, batch) in batches.into_iter().enumerate() {
+            if at + 1 == count && batch.stream.is_away() && !here.is_empty() {
                 logits.extend_from_slice(&self.trunk.logits(std::mem::take(&mut here))?);
             }
             here.push(self.back(batch.stream, &batch.rows)?);
