@@ -1,7 +1,8 @@
 //! The generic trunk: everything of a model but the routed experts.
 //!
 //! Keeps true: one code for all families; what differs is in `ModelSpec`. A caller walks the layers: `embed`,
-//! then per layer `attend` and `feed_forward`, then `logits`. Does not know who computes the experts.
+//! then per layer `attend`, in the last one `attend_last`, and `feed_forward`, then `logits`. Does not know who computes
+//! the experts.
 
 use crate::spec::EMBEDDING;
 use crate::{
@@ -19,29 +20,6 @@ pub struct StepSequence {
     pub len: usize,
     /// The sequence's KV blocks in order of position.
     pub block_table: Vec<u32>,
-}
-
-/// `sequences` without the rows that are not `wanted`, which are ascending: a piece for each run of them.
-fn narrowed(sequences: &[StepSequence], wanted: &[usize]) -> Vec<StepSequence> {
-    let mut pieces: Vec<StepSequence> = Vec::new();
-    let (mut first, mut at) = (0, 0);
-    let mut next = None;
-    for row in wanted {
-        while first + sequences[at].len <= *row {
-            first += sequences[at].len;
-            at += 1;
-        }
-        match pieces.last_mut() {
-            Some(piece) if next == Some(*row) && *row > first => piece.len += 1,
-            _ => {
-                let StepSequence { start, block_table, .. } = &sequences[at];
-                let start = start + row - first;
-                pieces.push(StepSequence { start, len: 1, block_table: block_table.clone() });
-            }
-        }
-        next = Some(row + 1);
-    }
-    pieces
 }
 
 struct Attention<C: Compute> {
@@ -305,6 +283,29 @@ impl<C: Compute> Trunk<C> {
         let normed = c.rms_norm(&c.stack(parts)?, &self.norm, self.spec.rms_eps)?;
         c.download(c.linear(&normed, self.head.as_ref().unwrap_or(&self.embedding), None)?)
     }
+}
+
+/// `sequences` without the rows that are not `wanted`, which are ascending: a piece for each run of them.
+fn narrowed(sequences: &[StepSequence], wanted: &[usize]) -> Vec<StepSequence> {
+    let mut pieces: Vec<StepSequence> = Vec::new();
+    let (mut first, mut at) = (0, 0);
+    let mut next = None;
+    for row in wanted {
+        while first + sequences[at].len <= *row {
+            first += sequences[at].len;
+            at += 1;
+        }
+        match pieces.last_mut() {
+            Some(piece) if next == Some(*row) && *row > first => piece.len += 1,
+            _ => {
+                let StepSequence { start, block_table, .. } = &sequences[at];
+                let start = start + row - first;
+                pieces.push(StepSequence { start, len: 1, block_table: block_table.clone() });
+            }
+        }
+        next = Some(row + 1);
+    }
+    pieces
 }
 
 #[cfg(test)]
