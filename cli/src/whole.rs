@@ -68,33 +68,13 @@ pub(crate) struct Way {
     pub(crate) rows: RowsDtype,
 }
 
-/// A forward pass, whatever its backend.
-pub(crate) trait Pass {
-    /// [`Forward::run`].
-    fn run(
-        &mut self,
-        tokens: &[u32],
-        sequences: &[StepSequence],
-        lane: Lane,
-        wanted: &[usize],
-    ) -> Result<Vec<f32>, ForwardError>;
-}
-
-impl<C: Compute> Pass for Forward<C> {
-    fn run(
-        &mut self,
-        tokens: &[u32],
-        sequences: &[StepSequence],
-        lane: Lane,
-        wanted: &[usize],
-    ) -> Result<Vec<f32>, ForwardError> {
-        self.run(tokens, sequences, lane, wanted)
-    }
-}
+/// [`Forward::run`], whatever its backend.
+pub(crate) type Pass =
+    Box<dyn FnMut(&[u32], &[StepSequence], Lane, &[usize]) -> Result<Vec<f32>, ForwardError>>;
 
 /// A loaded model.
 pub(crate) struct Whole {
-    pub(crate) forward: Box<dyn Pass>,
+    pub(crate) forward: Pass,
     pub(crate) folder: ModelFolder,
     pub(crate) digest: ModelDigest,
     pub(crate) pool: Arc<Pool>,
@@ -197,10 +177,11 @@ fn pass<C: Compute>(
     overlap: Overlap,
     dispatcher: Arc<Dispatcher>,
     driver: Driver,
-) -> anyhow::Result<Box<dyn Pass>> {
+) -> anyhow::Result<Pass> {
     let trunk = Trunk::load(compute, folder)?;
-    let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, driver)?.with_overlap(overlap);
-    Ok(Box::new(forward))
+    let forward = Forward::new(trunk, kv_blocks, BLOCK_SIZE, dispatcher, driver)?;
+    let mut forward = forward.with_overlap(overlap);
+    Ok(Box::new(move |tokens, sequences, lane, wanted| forward.run(tokens, sequences, lane, wanted)))
 }
 
 /// Counts what is asked of all experts.

@@ -99,7 +99,7 @@ impl Bench {
             if let Some(random) = &random {
                 tokens = random.iter().map(|tokens| tokens[step]).collect();
             }
-            let logits = self.whole.forward.run(&tokens, &batch, Lane::Decode, &rows)?;
+            let logits = (self.whole.forward)(&tokens, &batch, Lane::Decode, &rows)?;
             let vocab = self.whole.folder.spec.vocab;
             let next = logits.chunks_exact(vocab).zip(&batch);
             tokens = next.map(|(logits, sequence)| greedy(logits, sequence.start + 1)).collect();
@@ -118,7 +118,7 @@ impl Bench {
             let sequence = StepSequence { start, len: chunk.len(), block_table: table.to_vec() };
             let last = start + chunk.len() == prompt.len();
             let wanted: &[usize] = if last { &[chunk.len() - 1] } else { &[] };
-            let logits = self.whole.forward.run(chunk, &[sequence], Lane::Prefill, wanted)?;
+            let logits = (self.whole.forward)(chunk, &[sequence], Lane::Prefill, wanted)?;
             if last {
                 next = greedy(&logits, prompt.len());
             }

@@ -205,7 +205,7 @@ fn evaluate(
             let all: Vec<usize> = (0..read.len()).collect();
             let pass = |whole: &mut Whole| {
                 let sequence = StepSequence { start, len: read.len(), block_table: block_table.clone() };
-                whole.forward.run(read, &[sequence], Lane::Prefill, &all)
+                (whole.forward)(read, &[sequence], Lane::Prefill, &all)
             };
             let logits = pass(whole)?;
             for ((logits, asked), row) in logits.chunks_exact(vocab).zip(asked).zip(start..) {

@@ -16,8 +16,9 @@ use std::thread::{JoinHandle, Thread};
 /// another notices that there is work.
 const INLINE_MAX: usize = 40_000;
 
-/// Rounds of the spin loop before a thread sleeps, at first and at most. A round is a few nanoseconds, so this is
-/// some tens of microseconds: longer than the pause between two regions of a step, shorter than a time slice.
+/// Rounds of the spin loop before a thread sleeps, at first and at most. A round is a few to twenty nanoseconds,
+/// as the processor has it, so this is some tens of microseconds to 150: longer than the pause between two regions of a
+/// step, shorter than a time slice.
 const SPINS_MAX: u32 = 8_000;
 /// Where spinning never pays, such as when all cores are taken by others, threads come down to this.
 const SPINS_MIN: u32 = 64;
