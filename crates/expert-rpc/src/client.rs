@@ -3,23 +3,24 @@
 //! Keeps true: a call ends with its answer, or with `Unreachable` the moment its connection is lost; dropping
 //! a call cancels it at the node; a lost connection is opened again in the background.
 
-use crate::{
-    CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, MESSAGE_BYTES_MAX, REPLY_BYTES_MAX, STREAM_WINDOW, socket_path,
-};
+use crate::frames::{Incoming, Outgoing, ended};
+use crate::{CONNECTION_WINDOW, FRAME_SIZE, LANE_KEY, METHOD, REPLY_BYTES_MAX, STREAM_WINDOW, socket_path};
 use conclave_expert::{ExpertBackend, ExpertBatch, ExpertError, ExpertFuture, Lane};
 use conclave_proto::convert::expert as convert;
-use conclave_proto::expert::experts_client::ExpertsClient;
 use conclave_proto::expert::{ExpertReply, ExpertRequest};
 use conclave_transport::{ClusterToken, Connector, Credentials, Role, explain, is_refusal};
 use dashmap::DashMap;
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::MetadataValue;
+use tonic::body::Body;
+use tonic::codegen::http::header::{CONTENT_TYPE, TE};
+use tonic::codegen::http::{Request, Version};
+use tonic::codegen::{InterceptedService, Service};
+use tonic::metadata::GRPC_CONTENT_TYPE;
 use tonic::transport::{Channel, Endpoint};
 
 /// Calls that may wait for the connection to take them.
@@ -138,15 +139,20 @@ async fn stream(
     waiting: &Waiting,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let channel = ways.connect().await?;
-    let mut client = ExpertsClient::with_interceptor(channel, token.sender())
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let mut service = InterceptedService::new(channel, token.sender());
     let (sender, receiver) = mpsc::channel(CALLS_MAX);
-    let mut request = tonic::Request::new(ReceiverStream::new(receiver));
-    request.metadata_mut().insert(LANE_KEY, MetadataValue::from_static(lane));
-    let mut replies = client.run(request).await?.into_inner();
+    let request = Request::post(METHOD)
+        .version(Version::HTTP_2)
+        .header(TE, "trailers")
+        .header(CONTENT_TYPE, GRPC_CONTENT_TYPE)
+        .header(LANE_KEY, lane)
+        .body(Body::new(Outgoing::new(receiver, None)))?;
+    poll_fn(|context| service.poll_ready(context)).await?;
+    let response = service.call(request).await?;
+    ended(Some(response.headers()))?;
+    let mut replies = Incoming::new(response.into_body());
     calls.send_replace(Some(sender));
-    while let Some(Ok(reply)) = replies.next().await {
+    while let Ok(Some(reply)) = replies.next::<ExpertReply>().await {
         let id = reply.call_id;
         if waiting.get_mut(&id).is_some_and(|mut caller| caller.replies.wait_after(&reply)) {
             continue;
