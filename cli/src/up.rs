@@ -240,8 +240,9 @@ fn prepare(
     // Processes of a kind seldom have equally much to do: half of the cores are left to who still has.
     let threads = |processes: u32| {
         let share = (2 * cores).div_ceil(processes.max(1) as usize).min(cores);
-        options.model.threads().unwrap_or(share).max(1).to_string()
+        options.model.threads().unwrap_or(share).max(1)
     };
+    let shared = options.model.cores_shared();
     let model = options.model.flags(&folder, &manifest_file);
     // Not in the data folder: its path may be longer than a socket's can be.
     let sockets = private_folder().context("a folder for the nodes' sockets")?;
@@ -252,7 +253,11 @@ fn prepare(
             ("--name", name.clone()),
             ("--coordinators", coordinators.join(",")),
             // While the nodes compute, the gateway waits.
-            ("--threads", threads(options.nodes)),
+            ("--threads", threads(options.nodes).to_string()),
+            (
+                "--cores",
+                shared.dealt(options.nodes as usize, id as usize - 1, threads(options.nodes)).to_string(),
+            ),
             ("--socket-dir", sockets.display().to_string()),
         ];
         args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
@@ -266,7 +271,8 @@ fn prepare(
         let mut flags = vec![
             ("--port", api.port().to_string()),
             ("--coordinators", coordinators.join(",")),
-            ("--threads", threads(options.gateways)),
+            ("--threads", threads(options.gateways).to_string()),
+            ("--cores", shared.to_string()),
             ("--drain-timeout-s", DRAIN.as_secs().to_string()),
             ("--socket-dir", sockets.display().to_string()),
         ];

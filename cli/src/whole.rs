@@ -96,6 +96,8 @@ impl Whole {
         way: Way,
     ) -> anyhow::Result<Self> {
         let Parts { manifest, pool } = Parts::of(options, &folder)?;
+        // Cores are shared as they are by the processes of `up`.
+        let pool = if way.nodes == 0 { pool } else { options.pool_beside_nodes() };
         let digest = manifest.model_digest(&folder);
         let driver = Driver::start()?;
         let asked = Arc::new(Asking::default());
@@ -114,9 +116,10 @@ impl Whole {
             let map = nodes::placement(&folder, way.nodes);
             let mut backends = BTreeMap::new();
             let mut bytes = 0.0;
-            for node in map.nodes() {
+            for (index, node) in map.nodes().into_iter().enumerate() {
+                let pool = options.pool_of(way.nodes as usize, index);
                 let keys = map.iter().filter(|(_, homes)| homes.contains(&node)).map(|(key, _)| key);
-                let experts = Arc::new(LocalExperts::load(&folder, &manifest, keys, options.pool())?);
+                let experts = Arc::new(LocalExperts::load(&folder, &manifest, keys, pool)?);
                 bytes = per_expert(&experts);
                 let client = nodes::start(experts, sockets.as_deref(), &driver)?;
                 backends.insert(node, counted(client));
@@ -145,6 +148,7 @@ impl Whole {
                 pass(compute, &folder, kv_blocks, way.overlap, dispatcher, driver)?
             }
         };
+        pool.stay();
         Ok(Self { forward, folder, digest, pool, asked, expert_bytes, kv, rows: way.rows })
     }
 

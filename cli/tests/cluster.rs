@@ -157,6 +157,16 @@ impl Drop for Up {
     }
 }
 
+/// The cores that the thread `name` of a process may use, as Linux lists them.
+fn core_of(pid: u32, name: &str) -> String {
+    let mut tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path());
+    let read = |path: &Path, file: &str| std::fs::read_to_string(path.join(file)).unwrap_or_default();
+    let task = tasks.find(|task| read(task, "comm").trim() == name).expect(name);
+    let status = read(&task, "status");
+    let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    cores.expect("Linux tells").trim().to_owned()
+}
+
 /// `conclave serve` with a story greedy and a story drawn by seed: the golden texts.
 fn golden(requests: &[Value]) -> Vec<String> {
     let mut child =
@@ -189,6 +199,15 @@ fn one_golden_text_holds_on_one_process_on_three_nodes_and_through_every_loss() 
     // (b) three nodes.
     for (request, text) in requests.iter().zip(&golden) {
         assert_eq!(up.text(request), *text, "on three nodes");
+    }
+
+    // Each computing thread of a node keeps to one core, and not all nodes begin at the same one if there are two.
+    if cfg!(target_os = "linux") && std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        let threads = |node| ["experts", "compute-1"].map(|name| core_of(up.pid(node), name));
+        let kept = ["node-1", "node-2"].map(threads);
+        assert!(kept.iter().all(|[first, second]| first != second), "{kept:?}");
+        assert_ne!(kept[0][0], kept[1][0], "{kept:?}");
+        assert!(kept.iter().flatten().all(|core| core.parse::<u32>().is_ok()), "{kept:?}");
     }
 
     // (d) among sixteen.
@@ -736,6 +755,8 @@ fn settings_that_cannot_work_are_refused_together() {
     assert!(said.contains("cluster_token has under 16 characters"), "{said}");
     let said = stderr(&["up", "--nodes", "0", "--replicas", "99"]);
     assert!(said.contains("nodes is 0") && said.contains("replicas is 99"), "{said}");
+    let said = stderr(&["up", "--cores", "0,65000"]);
+    assert!(said.contains("core 65000 is none that this process may use"), "{said}");
     let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = busy.local_addr().unwrap().port().to_string();
     assert!(stderr(&["up", "--port", &port]).contains("cannot listen on"));

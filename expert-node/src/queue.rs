@@ -125,6 +125,7 @@ impl QueuedExperts {
     }
 
     fn compute(&self) {
+        self.experts.pool().stay();
         loop {
             let taken = {
                 let mut lanes = self.lanes.lock().expect("no panic holds this lock");

@@ -1,5 +1,6 @@
 //! Which model a role uses, and with what it computes.
 
+mod cores;
 mod kept;
 mod plan;
 
@@ -13,6 +14,7 @@ use conclave_model::{
     Backend, BackendChoice, DtypeChoice, Manifest, ModelError, ModelFolder, PackFile, Progress, Residency,
     WeightDtype, WeightDtypes, pack_path, write_pack,
 };
+pub(crate) use cores::Cores;
 pub(crate) use kept::{Models, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +52,10 @@ pub(crate) struct ModelOptions {
     /// Threads for computing; default: one per core. candle has threads of its own, as many as RAYON_NUM_THREADS.
     #[arg(long, env = "CONCLAVE_THREADS")]
     threads: Option<usize>,
+    /// Cores that these threads keep to, each to one in turn, such as 0-3,8; or any: wherever the system puts them. Default: any,
+    /// but `up` deals out all that it may use, since the processes of one machine otherwise leave cores idle. On Linux.
+    #[arg(long, env = "CONCLAVE_CORES")]
+    cores: Option<Cores>,
     /// Manifest of the model, as `conclave manifest` writes it; default: read and hash the whole folder.
     #[arg(long, env = "CONCLAVE_MANIFEST")]
     manifest: Option<PathBuf>,
@@ -60,7 +66,14 @@ impl ModelOptions {
     pub(crate) fn validate(&self) -> Vec<String> {
         let none = self.threads == Some(0);
         let threads = none.then(|| "threads is 0; it can be 1 or more".to_owned());
-        threads.into_iter().chain(self.delivery.validate()).collect()
+        let cores = match (&self.cores, self.backend) {
+            (Some(cores), BackendChoice::Cpu) => cores.problem(),
+            (Some(Cores(cores)), _) if !cores.is_empty() => {
+                Some("cores are chosen for threads of the backend cpu only; leave --cores out".to_owned())
+            }
+            _ => None,
+        };
+        threads.into_iter().chain(cores).chain(self.delivery.validate()).collect()
     }
 
     /// The same model computed in `dtype` throughout: what `eval` compares with.
@@ -152,10 +165,38 @@ impl ModelOptions {
         self.threads
     }
 
+    /// The cores that several processes with this model share on one machine, in order.
+    pub(crate) fn cores_shared(&self) -> Cores {
+        match self.backend {
+            BackendChoice::Cpu => self.cores.clone().unwrap_or_else(Cores::all),
+            // Its threads would inherit the one core of whoever first computes.
+            _ => Cores::default(),
+        }
+    }
+
     /// The threads that compute.
     pub(crate) fn pool(&self) -> Arc<Pool> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Arc::new(Pool::new(self.threads.unwrap_or(cores)))
+        self.pool_on(self.cores.clone().unwrap_or_default())
+    }
+
+    /// [`Self::pool`], on all of [`Self::cores_shared`].
+    pub(crate) fn pool_beside_nodes(&self) -> Arc<Pool> {
+        self.pool_on(self.cores_shared())
+    }
+
+    /// [`Self::pool`], one of as many alike as there are `nodes`, on its share of [`Self::cores_shared`].
+    pub(crate) fn pool_of(&self, nodes: usize, index: usize) -> Arc<Pool> {
+        self.pool_on(self.cores_shared().dealt(nodes, index, self.threads_for(&Cores::default())))
+    }
+
+    fn pool_on(&self, cores: Cores) -> Arc<Pool> {
+        Arc::new(Pool::on(self.threads_for(&cores), cores.0))
+    }
+
+    /// How many threads compute on `cores`.
+    fn threads_for(&self, cores: &Cores) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(|| if cores.0.is_empty() { all() } else { cores.0.len() })
     }
 }
 

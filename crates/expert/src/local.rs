@@ -62,6 +62,11 @@ impl LocalExperts {
         }
     }
 
+    /// The threads that compute, and their memory.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     fn experts(&self) -> Arc<Experts> {
         self.experts.read().expect("no panic holds this lock").clone()
     }

@@ -40,6 +40,6 @@ pub use isa::Isa;
 pub use matmul::{matmul, matmul_on};
 pub use matrix::{Matrix, Storage};
 pub use norm::rms_norm;
-pub use pool::Pool;
+pub use pool::{Pool, cores_allowed};
 pub use rope::RopeTable;
 pub use router::{softmax_in_place, top_k};

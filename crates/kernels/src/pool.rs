@@ -1,5 +1,9 @@
 //! Threads for the loops: they spin briefly for the next region of work, then sleep.
 //!
+//! Where several processes share cores, a thread that spins offers its core to whoever else wants it, and every thread can be
+//! kept to a core of its own: the system otherwise leaves two threads of a pool on one core for milliseconds while another core
+//! is idle.
+//!
 //! Keeps true: how work is split never changes a bit; small work runs inline; the caller never waits for a thread
 //! that has not begun, so a core that another process took costs speed in proportion and no more. Each task is
 //! claimed by one atomic add, whoever comes first.
@@ -22,6 +26,9 @@ const INLINE_MAX: usize = 40_000;
 const SPINS_MAX: u32 = 8_000;
 /// Where spinning never pays, such as when all cores are taken by others, threads come down to this.
 const SPINS_MIN: u32 = 64;
+
+/// Rounds of spinning after which a thread offers its core: about two microseconds.
+const OFFER_EVERY: u32 = 64;
 
 /// The region is open for threads to join.
 const OPEN: u64 = 1 << 31;
@@ -84,12 +91,19 @@ pub struct Pool {
     /// Held while a region is open: one region at a time. The threads, to wake them.
     turn: Mutex<Vec<Thread>>,
     handles: Vec<JoinHandle<()>>,
+    cores: Vec<usize>,
     buffers: Keeper,
 }
 
 impl Pool {
     /// A pool of `threads` threads (at least 1), the caller's included; with one, everything runs on the caller's.
     pub fn new(threads: usize) -> Self {
+        Self::on(threads, Vec::new())
+    }
+
+    /// [`Self::new`], whose threads keep to `cores`, each to one in turn; with none, to those that the system chooses. The
+    /// caller's is the first one, once it says that it [stays](Self::stay).
+    pub fn on(threads: usize, cores: Vec<usize>) -> Self {
         let region = Region { run: nothing, data: std::ptr::null(), tasks: 0 };
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
@@ -101,12 +115,22 @@ impl Pool {
         });
         let start = |index: usize| {
             let shared = shared.clone();
+            let core = (!cores.is_empty()).then(|| cores[index % cores.len()]);
             let thread = std::thread::Builder::new().name(format!("compute-{index}"));
-            thread.spawn(move || serve(&shared)).expect("the operating system gives threads at start")
+            let run = move || {
+                keep_to(core);
+                serve(&shared);
+            };
+            thread.spawn(run).expect("the operating system gives threads at start")
         };
         let handles: Vec<JoinHandle<()>> = (1..threads.max(1)).map(start).collect();
         let turn = Mutex::new(handles.iter().map(|handle| handle.thread().clone()).collect());
-        Self { shared, turn, handles, buffers: Keeper::default() }
+        Self { shared, turn, handles, cores, buffers: Keeper::default() }
+    }
+
+    /// The calling thread is the one that computes with the pool from now on: it keeps to the first of its cores.
+    pub fn stay(&self) {
+        keep_to(self.cores.first().copied());
     }
 
     /// Everything runs on the caller's thread.
@@ -185,13 +209,9 @@ impl Pool {
         let mut left = shared.state.fetch_and(!OPEN, Ordering::AcqRel) & !OPEN;
         let mut spins = 0_u32;
         while !left.is_multiple_of(REGION) {
-            // Whoever is inside has a task; if that lasts, its core may be taken: give ours.
+            // Whoever is inside has a task, and may wait for this very core.
             spins += 1;
-            if spins > SPINS_MAX {
-                std::thread::yield_now()
-            } else {
-                std::hint::spin_loop()
-            }
+            round(spins);
             left = shared.state.load(Ordering::Acquire);
         }
         shared.panic.lock().expect("no panic holds this lock").take()
@@ -242,10 +262,43 @@ fn wanted(shared: &Shared, done: u64, order: Ordering) -> bool {
 }
 
 fn spin(shared: &Shared, done: u64, rounds: u32) -> bool {
-    (0..rounds).any(|_| {
-        std::hint::spin_loop();
+    (0..rounds).any(|spins| {
+        round(spins);
         wanted(shared, done, Ordering::Relaxed)
     })
+}
+
+/// A round of spinning.
+fn round(spins: u32) {
+    if spins % OFFER_EVERY == OFFER_EVERY - 1 {
+        std::thread::yield_now();
+    } else {
+        std::hint::spin_loop();
+    }
+}
+
+/// The calling thread runs on no other core. Elsewhere than on Linux, or where the core is gone, it runs wherever it may.
+fn keep_to(core: Option<usize>) {
+    #[cfg(target_os = "linux")]
+    if let Some(core) = core {
+        let mut set = rustix::thread::CpuSet::new();
+        set.set(core);
+        let _ = rustix::thread::sched_setaffinity(None, &set);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = core;
+}
+
+/// The cores that this thread may use, ascending, where the system says so: on Linux.
+pub fn cores_allowed() -> Vec<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        let set = rustix::thread::sched_getaffinity(None).ok();
+        let may_use = |core: &usize| set.as_ref().is_some_and(|set| set.is_set(*core));
+        (0..rustix::thread::CpuSet::MAX_CPU).filter(may_use).collect()
+    }
+    #[cfg(not(target_os = "linux"))]
+    Vec::new()
 }
 
 fn sleep(shared: &Shared, done: u64) {
@@ -329,6 +382,33 @@ mod tests {
             });
             assert_eq!(sum.into_inner(), 4950);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn threads_keep_to_their_cores() {
+        let allowed = cores_allowed();
+        assert!(!allowed.is_empty());
+        // In a thread of its own, which the test's may not be kept like.
+        let kept = std::thread::spawn(move || {
+            let pool = Pool::on(3, allowed.iter().rev().copied().collect());
+            let free = cores_allowed();
+            pool.stay();
+            let all_in = std::sync::Barrier::new(3);
+            let seen = Mutex::new(std::collections::BTreeMap::new());
+            // Each thread takes one task, since all wait for all.
+            pool.each(3, usize::MAX, |_| {
+                let name = std::thread::current().name().unwrap_or("caller").to_owned();
+                seen.lock().unwrap().insert(name, cores_allowed());
+                all_in.wait();
+            });
+            assert_eq!(free, allowed);
+            (allowed, seen.into_inner().unwrap())
+        });
+        let (allowed, seen) = kept.join().unwrap();
+        let core = |at: usize| vec![allowed[allowed.len() - 1 - at % allowed.len()]];
+        assert_eq!(seen["caller"], core(0));
+        assert_eq!((&seen["compute-1"], &seen["compute-2"]), (&core(1), &core(2)));
     }
 
     #[test]

@@ -154,6 +154,11 @@ impl Dispatcher {
         self.health.avoided()
     }
 
+    /// The trunk's threads.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// Whether some experts are computed elsewhere.
     pub fn is_away(&self) -> bool {
         self.homes().backends.values().any(|backend| !backend.is_local())

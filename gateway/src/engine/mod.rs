@@ -276,6 +276,7 @@ pub(crate) fn start<C: Compute>(
 
 impl<C: Compute> Engine<C> {
     fn run(mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
+        self.forward.dispatcher().pool().stay();
         loop {
             // Idle: wait for something to arrive, and keep the connections alive. Busy: take what is there and go on.
             let first = if self.running.is_empty() {
