@@ -46,8 +46,8 @@ struct Cli {
     /// OTLP endpoint (gRPC) for spans, such as http://127.0.0.1:4317; default: none are made.
     #[arg(long, global = true, env = "CONCLAVE_OTLP_ENDPOINT")]
     otlp_endpoint: Option<String>,
-    /// The share of requests and of steps that are told as spans; a request whose client traces it is told as that says.
-    /// Range: 0..=1.
+    /// The share of requests that are told as spans, each with its steps; a request whose client traces it is told as that
+    /// says. Range: 0..=1.
     #[arg(long, global = true, env = "CONCLAVE_OTLP_SAMPLE", default_value_t = 1.0)]
     otlp_sample: f64,
     /// Also stop when the standard input ends: for processes that another one looks after.

@@ -273,6 +273,8 @@ fn prepare(
             ("--coordinators", coordinators.join(",")),
             ("--threads", threads(options.gateways).to_string()),
             ("--cores", shared.to_string()),
+            // While rows are away their experts are computed on these same cores, and each part would read the weights anew.
+            ("--overlap", "off".to_owned()),
             ("--drain-timeout-s", DRAIN.as_secs().to_string()),
             ("--socket-dir", sockets.display().to_string()),
         ];

@@ -204,7 +204,7 @@ fn a_request_a_step_and_a_nodes_share_of_it_are_a_span_each_and_hold_no_text() {
 }
 
 #[test]
-fn a_request_that_another_gateway_answers_is_one_trace_and_steps_are_sampled_as_asked() {
+fn a_request_that_another_gateway_answers_is_one_trace_and_only_who_asks_is_told() {
     let collector = Collector::start();
     let up = Up::start(&collector.endpoint, &["--gateways", "2", "--otlp-sample", "0"]);
     let caller = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -231,6 +231,15 @@ fn a_request_that_another_gateway_answers_is_one_trace_and_steps_are_sampled_as_
         forwarded() > 0
     });
     let forwarded = forwarded();
+    // Whoever says no, or nothing where nobody is told unasked, leaves no span: no request's, no step's.
+    let mut body = story("a fox", 1, 0.0);
+    body["max_tokens"] = json!(50);
+    let unsampled = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
+    for more in [&[unsampled][..], &[]] {
+        let headers = [&headers[..1], more].concat();
+        let answer = up.api.send("POST", "/v1/chat/completions", &headers, body.to_string().as_bytes());
+        assert_eq!(answer.0, 200);
+    }
     up.stop();
     let requests = || {
         let received = collector.received.lock().unwrap();
@@ -245,7 +254,11 @@ fn a_request_that_another_gateway_answers_is_one_trace_and_steps_are_sampled_as_
     let ids: BTreeSet<_> = requests.iter().map(|span| span.span_id.clone()).collect();
     let below = requests.iter().filter(|span| ids.contains(&span.parent_span_id));
     assert_eq!(below.count(), forwarded, "the other gateway's span is below this one's");
-    assert_eq!(collector.of("conclave-gateway", "step").len(), 0, "nobody asked for steps");
+    // A prompt and a token for each that was told, each in a step or two.
+    let steps = collector.of("conclave-gateway", "step");
+    assert!((2 * sent..=3 * sent).contains(&steps.len()), "{} steps for {sent} requests", steps.len());
+    let of_told = |step: &Seen| step.span.links.iter().any(|link| ids.contains(&link.span_id));
+    assert!(steps.iter().all(of_told), "a step that serves nobody's trace is none");
 }
 
 #[test]

@@ -7,14 +7,14 @@ import http.client, json, re, signal, subprocess, threading, time
 PROMPT = "Once upon a time there was a dog"
 
 
-def stream(port, prompt=PROMPT, tokens=300, on_token=None, times=None):
+def stream(port, prompt=PROMPT, tokens=300, on_token=None, times=None, headers={}):
     """The text of a streamed answer and when each of its tokens came. `on_token` gets each token's number, from 1.
 
     Fails if the server answers with an error, or ends the stream before its end."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("POST", "/v1/completions", json.dumps({
         "prompt": prompt, "max_tokens": tokens, "temperature": 0, "ignore_eos": True, "stream": True,
-    }), {"content-type": "application/json"})
+    }), {"content-type": "application/json", **headers})
     text, times, done = "", [] if times is None else times, False
     response = connection.getresponse()
     if response.status != 200:

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What it costs to export spans: processor time and tokens a second of a cluster that does, beside one that does not.
+"""What spans cost: processor time and tokens a second of a cluster while all of its requests are traced, beside the same cluster while none is.
 
     pip install grpcio
     python tests/clients/tracing_cost.py [target/release/conclave] [rounds] [control] [up's further options]
 
-Starts `conclave up` twice with three nodes, one of them with `--otlp-endpoint` at a collector in this script that takes every span and drops it. In turns four users stream answers
-from the one and from the other, for two seconds each, since a machine's pace drifts within ten; the other idles meanwhile. Prints what all processes of a cluster used of the processors for a
-token, and tokens a second: medians, and the mean of the rounds' ratios with its standard error.
-`control`: neither cluster sends spans, which shows what two clusters of the same kind differ by. The collector is a process of its own at the lowest priority: it would run elsewhere.
+Starts one `conclave up` with three nodes and `--otlp-endpoint` at a collector in this script that takes every span and drops it. Four users stream answers for two seconds, with a `traceparent` that
+asks for spans, and then with one that forbids them, by turns, since a machine's pace drifts within ten. Prints what all processes of the cluster used of the processors for a token, and
+tokens a second: medians, and the mean of the rounds' ratios with its standard error. `control`: nobody asks for spans, which shows what two turns of the same kind differ by. The collector is a
+process of its own at the lowest priority: it would run elsewhere.
 """
 import json, math, os, pathlib, statistics, subprocess, sys, tempfile, threading, time
 
@@ -28,22 +28,23 @@ sys.stdin.read()
 
 
 def used(pids_file):
-    """Seconds of processor time of a cluster's processes so far."""
-    ticks = 0
+    """Seconds of processor time of the cluster's processes so far."""
+    nanoseconds = 0
     for process in json.loads(pids_file.read_text()).values():
-        fields = pathlib.Path(f"/proc/{process['pid']}/stat").read_text().rsplit(") ", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+        for task in pathlib.Path(f"/proc/{process['pid']}/task").iterdir():
+            nanoseconds += int((task / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
 
 
-def turn(up, pids_file):
+def turn(up, pids_file, traced):
     """Processor milliseconds a token, and tokens a second."""
     times, before, start = [[] for _ in range(USERS)], used(pids_file), time.monotonic()
+    headers = {"traceparent": f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-{traced:02x}"}
 
     def run(mine):
         while time.monotonic() - start < SECONDS:
             one = []
-            stream(up.port, tokens=40, times=one)
+            stream(up.port, tokens=40, times=one, headers=headers)
             mine.extend(one)
 
     threads = [threading.Thread(target=run, args=(mine,)) for mine in times]
@@ -61,20 +62,21 @@ if __name__ == "__main__":
     collector = subprocess.Popen([sys.executable, "-c", COLLECTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     endpoint = f"http://127.0.0.1:{collector.stdout.readline().strip()}"
     with tempfile.TemporaryDirectory() as folder:
-        files = [pathlib.Path(folder) / name for name in ("without", "with")]
-        options = lambda file: ["--nodes", "3", "--pids-file", str(file), *more[control:]]
-        with Up(binary, *options(files[0])) as without, Up(binary, *options(files[1]), global_options=[] if control else ["--otlp-endpoint", endpoint]) as told:
+        file = pathlib.Path(folder) / "pids"
+        with Up(binary, "--nodes", "3", "--pids-file", str(file), *more[control:], global_options=["--otlp-endpoint", endpoint]) as up:
+            # Weights may still move into memory of their own.
+            time.sleep(8)
             seen = ([], [])
             for number in range(rounds + 1):
                 # The one that is first has the cooler machine.
-                for which in (0, 1) if number % 2 else (1, 0):
-                    figures = turn((without, told)[which], files[which])
+                for traced in (0, 1) if number % 2 else (1, 0):
+                    figures = turn(up, file, traced and not control)
                     if number:
-                        seen[which].append(figures)
+                        seen[traced].append(figures)
     collector.stdin.close()
     collector.wait()
     medians = [[statistics.median(column) for column in zip(*figures)] for figures in seen]
-    for name, (cpu, rate) in zip(("without spans", "without again" if control else "with spans"), medians):
+    for name, (cpu, rate) in zip(("not traced", "not traced either" if control else "traced"), medians):
         print(f"{name}: {cpu:.4f} ms of the processors a token, {rate:.1f} tokens/s")
     for k, what in enumerate(("processor time", "tokens/s")):
         # Of logarithms, so that a round in which the one was twice as slow weighs as much as its opposite.

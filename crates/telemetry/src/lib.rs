@@ -5,6 +5,7 @@
 
 mod metric;
 mod monitor;
+mod sampling;
 mod share;
 mod span;
 
@@ -16,7 +17,8 @@ pub use span::{Span, SpanPlace, SpanRole};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use sampling::Sampling;
 use std::io::IsTerminal;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -41,7 +43,7 @@ pub struct TelemetryOptions {
     pub format: LogFormat,
     /// OTLP endpoint (gRPC), such as `http://127.0.0.1:4317`; `None`: no spans.
     pub otlp_endpoint: Option<String>,
-    /// The share of traces that are exported, 0 to 1, of those whose caller does not decide.
+    /// The share of requests that are exported, 0 to 1, of those whose caller does not decide; with each its steps.
     pub otlp_sample: f64,
     /// `service.name` of the spans.
     pub service: String,
@@ -123,7 +125,7 @@ fn exporter(
     let exporter = exporter.map_err(|error| failed(error.to_string()))?;
     drop(inside);
     let resource = Resource::builder().with_service_name(options.service.clone()).build();
-    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(options.otlp_sample)));
-    let provider = SdkTracerProvider::builder().with_sampler(sampler).with_batch_exporter(exporter);
+    let sampling = Sampling::of(options.otlp_sample);
+    let provider = SdkTracerProvider::builder().with_sampler(sampling).with_batch_exporter(exporter);
     Ok((provider.with_resource(resource).build(), runtime))
 }

@@ -17,10 +17,19 @@ struct StepFailure {
 }
 
 impl<C: Compute> Engine<C> {
+    /// The span of a step, if that serves a request whose own will be seen.
+    fn span(&self, plan: &StepPlan) -> Span {
+        let seen = plan.slices.iter().filter_map(|slice| self.running[&slice.id].request.span.clone());
+        let mut seen = seen.peekable();
+        match seen.peek() {
+            Some(_) => Span::begin(SpanRole::Internal, || "step", None, seen),
+            None => Span::default(),
+        }
+    }
+
     pub(super) fn step(&mut self) {
         let Some(plan) = self.scheduler.schedule(|answers| self.chunk.tokens(answers)) else { return };
-        let requests = plan.slices.iter().filter_map(|slice| self.running[&slice.id].request.span.clone());
-        let mut span = Span::begin(SpanRole::Internal, || "step", None, requests);
+        let mut span = self.span(&plan);
         span.set("step", plan.step as i64);
         span.set("tokens", i64::from(plan.tokens()));
         span.set("sequences", plan.slices.len() as i64);
