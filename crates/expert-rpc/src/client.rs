@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::{CONTENT_TYPE, TE};
-use tonic::codegen::http::{Request, Version};
+use tonic::codegen::http::{Request, StatusCode, Version};
 use tonic::codegen::{InterceptedService, Service};
 use tonic::metadata::GRPC_CONTENT_TYPE;
 use tonic::transport::{Channel, Endpoint};
@@ -149,6 +150,9 @@ async fn stream(
         .body(Body::new(Outgoing::new(receiver, None)))?;
     poll_fn(|context| service.poll_ready(context)).await?;
     let response = service.call(request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(Status::unknown(format!("whoever listens there answers {}", response.status())).into());
+    }
     ended(Some(response.headers()))?;
     let mut replies = Incoming::new(response.into_body());
     calls.send_replace(Some(sender));

@@ -21,13 +21,13 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_stream::Stream;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::header::CONTENT_TYPE;
-use tonic::codegen::http::{Request, Response};
+use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::metadata::GRPC_CONTENT_TYPE;
 use tonic::server::NamedService;
+use tonic::{Code, Status};
 
 /// Replies that may wait for a slow reader before its calls wait.
 const REPLIES_MAX: usize = 64;
@@ -128,7 +128,8 @@ impl<B: ExpertBackend> Service<Request<Body>> for Calls<B> {
         let lane = if prefill { Lane::Prefill } else { Lane::Decode };
         let (replies, receiver) = mpsc::channel(REPLIES_MAX);
         tokio::spawn(answer(self.0.clone(), lane, Incoming::new(request.into_body()), replies));
-        let well = Status::ok("").into_http::<()>().headers().clone();
+        let mut well = HeaderMap::new();
+        well.insert(Status::GRPC_STATUS, (Code::Ok as i32).into());
         let mut response = Response::new(Body::new(Outgoing::new(receiver, Some(well))));
         response.headers_mut().insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
         ready(Ok(response))

@@ -278,7 +278,7 @@ pub struct ExpertOutput {
     pub rows: Rows,
     /// Time the call waited at the backend, in microseconds.
     pub queue_us: u32,
-    /// Time of the grouped product that the call was part of, in microseconds.
+    /// Time from the beginning of the grouped product that the call was part of until its rows were rounded, in microseconds.
     pub compute_us: u32,
 }
 

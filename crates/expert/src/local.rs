@@ -144,13 +144,14 @@ impl LocalExperts {
             [_] => vec![answers],
             _ => sorted_by_call(batches, &wanted, &answers, hidden, &self.pool),
         };
-        let compute_us = started.elapsed().as_micros().min(u128::from(u32::MAX)) as u32;
         let finish =
             |((batch, check), output): ((&&ExpertBatch, Result<(), ExpertError>), &mut Buffer<f32>)| {
                 check?;
                 let rows = Rows::finite_from_f32(&self.pool, batch.rows.dtype, batch.rows.width, output);
                 let damaged = || ExpertError::Failed(format!("layer {} gave NaN or infinity", batch.layer));
-                Ok(ExpertOutput { rows: rows.ok_or_else(damaged)?, queue_us: 0, compute_us })
+                let rows = rows.ok_or_else(damaged)?;
+                let compute_us = started.elapsed().as_micros().min(u128::from(u32::MAX)) as u32;
+                Ok(ExpertOutput { rows, queue_us: 0, compute_us })
             };
         batches.iter().zip(checks).zip(&mut outputs).map(finish).collect()
     }
