@@ -58,8 +58,7 @@ pub(crate) fn gateway(options: GatewayRole, stop: Stop) -> anyhow::Result<()> {
     runtime(2)?.block_on(async {
         let credentials = options.credentials.load(Role::Gateway)?;
         let folder = Arc::new(options.model.open()?);
-        let manifest = options.model.manifest(&folder)?;
-        options.model.verify_trunk(&folder, &manifest)?;
+        let manifest = options.model.manifest_of_trunk(&folder)?;
         let pool = options.model.pool();
         let gateway =
             Gateway::start(&options.gateway, &folder, &manifest, pool, Homes::default(), &credentials);

@@ -3,7 +3,7 @@
 use crate::announce::announce;
 use crate::model::{ModelOptions, settle_meanwhile};
 use crate::process::{Stop, check, runtime};
-use crate::whole::{Parts, homes};
+use crate::whole::homes;
 use conclave_expert::LocalExperts;
 use conclave_gateway::{Gateway, GatewayOptions};
 use conclave_telemetry::MonitorOptions;
@@ -34,7 +34,7 @@ pub(crate) fn run(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
 async fn serve(options: ServeOptions, stop: Stop) -> anyhow::Result<()> {
     let started = Instant::now();
     let folder = Arc::new(options.model.open()?);
-    let Parts { manifest, pool } = Parts::of(&options.model, &folder)?;
+    let (manifest, pool) = (options.model.manifest_of_trunk(&folder)?, options.model.pool());
     let experts = LocalExperts::load(&folder, &manifest, folder.spec.expert_keys(), pool.clone())?;
     let (held, bytes) = (experts.held().len(), experts.bytes());
     let homes = homes(&folder, Arc::new(experts));

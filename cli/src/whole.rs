@@ -12,7 +12,7 @@ use conclave_gateway::{Driver, Forward, ForwardError, Overlap, RowsDtype};
 use conclave_kernels::Pool;
 use conclave_kernels::attention::KvDtype;
 use conclave_model::{
-    Backend, CandleCompute, Compute, CpuCompute, KvDtypeChoice, Manifest, ModelFolder, StepSequence, Trunk,
+    Backend, CandleCompute, Compute, CpuCompute, KvDtypeChoice, ModelFolder, StepSequence, Trunk,
     WeightDtype, WeightDtypes,
 };
 use conclave_types::{ModelDigest, NodeId, PlacementEpoch};
@@ -27,20 +27,6 @@ pub(crate) const BLOCK_SIZE: usize = 16;
 /// How many KV blocks hold `positions` positions of one sequence.
 pub(crate) fn blocks(positions: usize) -> usize {
     positions.div_ceil(BLOCK_SIZE)
-}
-
-/// What every process that runs a whole model needs first. The trunk is verified, and left to who runs it.
-pub(crate) struct Parts {
-    pub(crate) manifest: Manifest,
-    pub(crate) pool: Arc<Pool>,
-}
-
-impl Parts {
-    pub(crate) fn of(options: &ModelOptions, folder: &ModelFolder) -> anyhow::Result<Self> {
-        let manifest = options.manifest(folder)?;
-        options.verify_trunk(folder, &manifest)?;
-        Ok(Self { manifest, pool: options.pool() })
-    }
 }
 
 /// The placement of a model of which this process has all experts.
@@ -95,9 +81,9 @@ impl Whole {
         kv: KvDtypeChoice,
         way: Way,
     ) -> anyhow::Result<Self> {
-        let Parts { manifest, pool } = Parts::of(options, &folder)?;
+        let manifest = options.manifest_of_trunk(&folder)?;
         // Cores are shared as they are by the processes of `up`.
-        let pool = if way.nodes == 0 { pool } else { options.pool_beside_nodes() };
+        let pool = if way.nodes == 0 { options.pool() } else { options.pool_beside_nodes() };
         let digest = manifest.model_digest(&folder);
         let driver = Driver::start()?;
         let asked = Arc::new(Asking::default());

@@ -136,12 +136,14 @@ impl ModelOptions {
         Ok(manifest)
     }
 
-    /// Refuses a trunk that is not the manifest's; one that was just computed needs no second look.
-    pub(crate) fn verify_trunk(&self, folder: &ModelFolder, manifest: &Manifest) -> anyhow::Result<()> {
+    /// [`Self::manifest`], for who runs the trunk: one that is not the manifest's is refused. One that was just computed needs
+    /// no second look.
+    pub(crate) fn manifest_of_trunk(&self, folder: &ModelFolder) -> anyhow::Result<Manifest> {
+        let manifest = self.manifest(folder)?;
         if self.manifest.is_some() || folder.pack.is_some() || folder.files.are_supplied() {
             manifest.verify_trunk(folder)?;
         }
-        Ok(())
+        Ok(manifest)
     }
 
     /// The flags by which a child process uses the same model.

@@ -24,7 +24,7 @@ const FRAME_SIZE: u32 = 1 << 20;
 /// Bytes of rows in one reply. A long answer in pieces is written, sent and read at once, each piece in the caches; in one
 /// piece it passes through memory three times.
 const REPLY_BYTES_MAX: u32 = 512 << 10;
-/// The one method of the protocol's service `SERVICE`.
+/// The one method of the protocol.
 const METHOD: &str = "/conclave.expert.v1.Experts/Run";
 /// The metadata key that names a stream's lane.
 const LANE_KEY: &str = "conclave-lane";

@@ -27,7 +27,7 @@ const SPINS_MAX: u32 = 8_000;
 /// Where spinning never pays, such as when all cores are taken by others, threads come down to this.
 const SPINS_MIN: u32 = 64;
 
-/// Rounds of spinning after which a thread offers its core: about two microseconds.
+/// Rounds of spinning after which a thread offers its core: a microsecond or so at most.
 const OFFER_EVERY: u32 = 64;
 
 /// The region is open for threads to join.
